@@ -1,0 +1,106 @@
+//! Parses, wires and prints: one file a subcommand.
+
+mod bench;
+mod deliberate;
+mod doctor;
+mod engines;
+mod input;
+mod models;
+mod rate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use accord::config::Config;
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Find a statement that a group with diverse views can agree on
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// Settings that override the defaults (TOML)
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Deliberate(deliberate::Args),
+    Rate(rate::Args),
+    Models(models::Args),
+    Bench(bench::Args),
+    Doctor(doctor::Args),
+}
+
+/// Set when the user asks to stop; work that blocks looks at it.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Exit code 0: done; 1: failed, or some input could not be used; 2: wrong usage; 130:
+/// interrupted.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            // One line: clap adds the usage and a hint over several.
+            let text = error.render().to_string();
+            let what = text.split("\n\n").next().unwrap_or(&text);
+            let words: Vec<&str> = what.split_whitespace().collect();
+            eprintln!("{}; see accord --help", words.join(" "));
+            return ExitCode::from(2);
+        }
+        Err(help) => help.exit(),
+    };
+    match start(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<ExitCode> {
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        return Err(error).context("cannot read .env");
+    }
+    let filter = EnvFilter::try_from_default_env()
+        // mistral.rs warns of settings that it changes by itself.
+        .unwrap_or_else(|_| EnvFilter::new("warn,mistralrs_core=error,mistralrs_quant=error"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+
+    let config = Config::load(cli.config.as_deref());
+    let runtime = tokio::runtime::Runtime::new()?;
+    let finished = runtime.block_on(async {
+        let command = async {
+            match cli.command {
+                Command::Doctor(args) => doctor::run(args, config).await,
+                Command::Deliberate(args) => deliberate::run(args, &config?).await,
+                Command::Rate(args) => rate::run(args, &config?).await,
+                Command::Models(args) => models::run(args, &config?).await,
+                Command::Bench(args) => bench::run(args, &config?).await,
+            }
+        };
+        tokio::select! {
+            finished = command => Some(finished),
+            _ = tokio::signal::ctrl_c() => None,
+        }
+    });
+    INTERRUPTED.store(true, Ordering::Relaxed);
+    // Long enough for whoever is writing a file to remove it.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    finished.unwrap_or_else(|| {
+        eprintln!("interrupted");
+        Ok(ExitCode::from(130))
+    })
+}

@@ -1,0 +1,256 @@
+//! `accord deliberate`: from a question and opinions to a consensus statement.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use accord::config::Config;
+use accord::deliberation::ranking::{Ranked, rank};
+use accord::deliberation::rating::RatingMatrix;
+use accord::deliberation::record::Deliberation;
+use accord::deliberation::welfare::WelfareFunction;
+use accord::inference::drafting::{Drafts, draft};
+use anyhow::Result;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::engines::{self, Engines};
+use super::input;
+
+/// Find a consensus statement for the question and the opinions in a file
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  accord deliberate config/examples/night-buses.toml
+  accord deliberate groups.jsonl --welfare rawlsian --json > answers.jsonl
+  generate-groups | accord deliberate - --seed 7")]
+pub struct Args {
+    /// TOML, or JSON lines: {\"question\", \"opinions\": [...]}; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// How many candidates are written [default: generator.candidates, 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    candidates: Option<u16>,
+    /// utilitarian, nash, rawlsian, schulze, or an inequality aversion from 0 to inf
+    #[arg(long, allow_hyphen_values = true)]
+    welfare: Option<WelfareFunction>,
+    /// The same seed gives the same candidates [default: a new one each time]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// One JSON object a deliberation
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit code 1 if a row of the files could not be used or a deliberation failed.
+pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
+    let (rows, mut all_answered) = input::usable_rows::<Deliberation>(&args.files);
+    if rows.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let welfare = args.welfare.unwrap_or(config.deliberation.welfare);
+    let seed = args
+        .seed
+        .unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    let mut config = config.clone();
+    if let Some(candidates) = args.candidates {
+        config.generator.candidates = candidates.into();
+    }
+    let engines = engines::load(&config).await?;
+    for (line, deliberation) in rows {
+        let id = deliberation
+            .id
+            .clone()
+            .unwrap_or_else(|| format!("line {line}"));
+        match deliberate(&deliberation, &engines, &config, welfare, seed).await {
+            Ok(answer) if args.json => {
+                println!("{}", answer.json(&id, &deliberation, welfare, &engines))
+            }
+            Ok(answer) => println!("{}", answer.text(&deliberation, welfare, seed)),
+            Err(error) => {
+                all_answered = false;
+                eprintln!(
+                    "{}",
+                    json!({ "line": line, "id": id, "error": format!("{error:#}") })
+                );
+            }
+        }
+    }
+    Ok(if all_answered {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// What a deliberation came to.
+struct Answer {
+    drafts: Drafts,
+    ratings: RatingMatrix,
+    /// Of the drafted candidates, best first.
+    ranking: Vec<Ranked>,
+    drafting_seconds: f64,
+    rating_seconds: f64,
+}
+
+async fn deliberate(
+    deliberation: &Deliberation,
+    engines: &Engines,
+    config: &Config,
+    welfare: WelfareFunction,
+    seed: u64,
+) -> Result<Answer> {
+    let Deliberation {
+        question, opinions, ..
+    } = deliberation;
+    let started = Instant::now();
+    let bar = bar("writing candidates", config.generator.candidates)?;
+    let drafts = draft(
+        &engines.generator,
+        question,
+        opinions,
+        &config.generator,
+        seed,
+        |settled| {
+            bar.set_position(settled as u64);
+        },
+    )
+    .await?;
+    bar.finish_and_clear();
+    let drafting_seconds = started.elapsed().as_secs_f64();
+
+    let started = Instant::now();
+    let bar = self::bar("predicting ratings", opinions.len())?;
+    let texts: Vec<&str> = drafts
+        .candidates
+        .iter()
+        .map(|candidate| candidate.text.as_str())
+        .collect();
+    let mut by_participant = Vec::with_capacity(opinions.len());
+    for opinion in opinions {
+        let predicted = engines
+            .reward_model
+            .predict(question, opinion, &texts)
+            .await?;
+        by_participant.push(
+            predicted
+                .iter()
+                .map(|distribution| distribution.mean())
+                .collect(),
+        );
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let ratings = RatingMatrix::new(by_participant)?;
+    Ok(Answer {
+        ranking: rank(&ratings, welfare),
+        ratings,
+        drafts,
+        drafting_seconds,
+        rating_seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+impl Answer {
+    fn statement(&self) -> &str {
+        &self.drafts.candidates[self.ranking[0].candidate].text
+    }
+
+    fn json(
+        &self,
+        id: &str,
+        deliberation: &Deliberation,
+        welfare: WelfareFunction,
+        engines: &Engines,
+    ) -> Value {
+        let candidates: Vec<Value> = self
+            .ranking
+            .iter()
+            .map(|ranked| {
+                let candidate = &self.drafts.candidates[ranked.candidate];
+                json!({
+                    "text": candidate.text,
+                    "welfare": ranked.welfare,
+                    "ratings": self.ratings.of_candidate(ranked.candidate),
+                    "seed": candidate.seed,
+                    "opinions_read": candidate.opinions_read,
+                })
+            })
+            .collect();
+        json!({
+            "id": id,
+            "question": deliberation.question,
+            "welfare": welfare,
+            "statement": self.statement(),
+            "candidates": candidates,
+            "generator": engines.generator_name,
+            "reward_model": engines.reward_model_name,
+            "seconds": self.drafting_seconds + self.rating_seconds,
+        })
+    }
+
+    fn text(&self, deliberation: &Deliberation, welfare: WelfareFunction, seed: u64) -> String {
+        let mut text = String::new();
+        let width = console::Term::stdout()
+            .size_checked()
+            .map_or(100, |(_, columns)| columns.into());
+        let mut table = Table::new();
+        table
+            .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width)
+            .set_header(["", "welfare", "lowest", "highest", "candidate"]);
+        for (place, ranked) in (1..).zip(&self.ranking) {
+            let ratings = self.ratings.of_candidate(ranked.candidate);
+            let lowest = ratings.iter().copied().fold(f64::INFINITY, f64::min);
+            let highest = ratings.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            table.add_row([
+                place.to_string(),
+                format!("{:.2}", ranked.welfare),
+                format!("{lowest:.2}"),
+                format!("{highest:.2}"),
+                self.drafts.candidates[ranked.candidate].text.clone(),
+            ]);
+        }
+        for column in table.column_iter_mut().take(4) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let of_statement: Vec<String> = self
+            .ratings
+            .of_candidate(self.ranking[0].candidate)
+            .iter()
+            .map(|rating| format!("{rating:.2}"))
+            .collect();
+        let redrawn: usize = self.drafts.redrawn.values().sum();
+        writeln!(text, "Question: {}\n", deliberation.question).expect("a string takes everything");
+        writeln!(text, "Consensus statement:\n\n  {}\n", self.statement()).expect("as above");
+        writeln!(
+            text,
+            "Written by a language model and chosen by predicted ratings: nobody has agreed to it yet."
+        )
+        .expect("as above");
+        writeln!(
+            text,
+            "It has the highest {welfare} welfare of {} candidates. Predicted ratings of it, from 1 (strongly\ndisagree) to 7 (strongly agree), in the order of the opinions: {}\n",
+            self.ranking.len(),
+            of_statement.join(", "),
+        )
+        .expect("as above");
+        writeln!(text, "{table}").expect("as above");
+        write!(
+            text,
+            "Written in {:.1} s ({redrawn} drafts drawn again), rated in {:.1} s. The same again: --seed {seed}",
+            self.drafting_seconds, self.rating_seconds
+        )
+        .expect("as above");
+        text
+    }
+}
+
+fn bar(message: &'static str, length: usize) -> Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {elapsed}")?;
+    Ok(ProgressBar::new(length as u64)
+        .with_style(style)
+        .with_message(message))
+}

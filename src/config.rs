@@ -1,0 +1,149 @@
+//! Settings: `config/default.toml`, then a file of the host's, then the environment.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use rust_embed::RustEmbed;
+use serde::Deserialize;
+
+use crate::deliberation::welfare::WelfareFunction;
+use crate::inference::drafting::DraftingSettings;
+use crate::inference::model_files::ModelSource;
+use crate::inference::prompts::Prompts;
+use crate::inference::reward::RewardEngine;
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where Accord keeps its models. `ACCORD_DATA_DIR`; by default the platform's folder
+    /// for application data.
+    #[serde(default = "platform_data_dir")]
+    pub data_dir: PathBuf,
+    /// Which models are used.
+    pub models: ModelSettings,
+    /// How candidates are drafted.
+    pub generator: DraftingSettings,
+    /// How the group's statement is chosen.
+    pub deliberation: DeliberationSettings,
+}
+
+/// The section `[models]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// What writes candidates.
+    pub generator: ModelSource,
+    /// What predicts ratings.
+    pub reward_model: ModelSource,
+    /// What computes the predictions.
+    pub reward_engine: RewardEngine,
+}
+
+/// The section `[deliberation]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliberationSettings {
+    /// How a group's ratings of a candidate become one number.
+    pub welfare: WelfareFunction,
+}
+
+/// The files of `config/`, so that a host runs one file.
+#[derive(RustEmbed)]
+#[folder = "config/"]
+struct Embedded;
+
+impl Config {
+    /// The defaults, overridden by `file`, overridden by variables
+    /// `ACCORD_<SECTION>__<KEY>`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not TOML; an unknown key or a value of the wrong
+    /// type or out of range, with the file or the variable that it came from.
+    pub fn load(file: Option<&Path>) -> Result<Self> {
+        let mut figment = Figment::from(Toml::string(&embedded("default.toml")?));
+        if let Some(file) = file {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("cannot read the settings in {}", file.display()))?;
+            // Parsed here, since figment would show a syntax error over several lines.
+            toml::from_str::<toml::Table>(&text).map_err(|error| {
+                anyhow::anyhow!("{} is not TOML: {}", file.display(), error.message())
+            })?;
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let config: Self = figment
+            .merge(Env::prefixed("ACCORD_").split("__"))
+            .extract()
+            .map_err(|error| {
+                anyhow::anyhow!("settings: {}", error.to_string().replace('\n', "; "))
+            })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// A file of `config/`, or the one of the same name that the host put into the data
+    /// folder.
+    ///
+    /// # Errors
+    /// A file of the host's that cannot be read, or is not text.
+    pub fn text(&self, name: &str) -> Result<String> {
+        let own = self.data_dir.join(name);
+        if own.exists() {
+            return std::fs::read_to_string(&own)
+                .with_context(|| format!("cannot read {}", own.display()));
+        }
+        embedded(name)
+    }
+
+    /// The prompts.
+    ///
+    /// # Errors
+    /// A template that does not render or lacks what it must show.
+    pub fn prompts(&self) -> Result<Prompts> {
+        Prompts::new(
+            self.text("prompts/generator.system.j2")?,
+            self.text("prompts/generator.user.j2")?,
+            self.text("prompts/rating.j2")?,
+        )
+    }
+
+    fn check(&self) -> Result<()> {
+        let generator = &self.generator;
+        ensure!(
+            generator.candidates >= 1,
+            "generator.candidates must be at least 1"
+        );
+        ensure!(
+            generator.temperature.is_finite() && generator.temperature >= 0.0,
+            "generator.temperature must be 0 or more, it is {}",
+            generator.temperature
+        );
+        ensure!(
+            generator.top_p > 0.0 && generator.top_p <= 1.0,
+            "generator.top_p must be more than 0 and at most 1, it is {}",
+            generator.top_p
+        );
+        ensure!(
+            generator.max_tokens >= 16,
+            "generator.max_tokens must be at least 16"
+        );
+        ensure!(
+            generator.opinion_characters >= 100,
+            "generator.opinion_characters must be at least 100"
+        );
+        Ok(())
+    }
+}
+
+fn embedded(name: &str) -> Result<String> {
+    let file = Embedded::get(name).with_context(|| format!("no file config/{name}"))?;
+    Ok(String::from_utf8(file.data.into_owned())?)
+}
+
+fn platform_data_dir() -> PathBuf {
+    dirs::data_dir()
+        .unwrap_or_else(|| PathBuf::from("."))
+        .join("accord")
+}

@@ -1,0 +1,65 @@
+//! Predicted ratings.
+
+use serde::Serialize;
+
+/// How likely each rating is: seven probabilities that sum to 1, of the ratings 1 to 7.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RatingDistribution([f64; 7]);
+
+impl RatingDistribution {
+    /// The softmax of the logits of the ratings 1 to 7; `None` if one is not finite.
+    pub fn from_logits(logits: [f32; 7]) -> Option<Self> {
+        if !logits.iter().all(|logit| logit.is_finite()) {
+            return None;
+        }
+        let largest = logits.into_iter().fold(f32::NEG_INFINITY, f32::max);
+        let weights = logits.map(|logit| f64::from(logit - largest).exp());
+        let total: f64 = weights.iter().sum();
+        Some(Self(weights.map(|weight| weight / total)))
+    }
+
+    /// The expected rating, from 1 to 7: the predicted rating.
+    pub fn mean(&self) -> f64 {
+        (1..)
+            .zip(self.0)
+            .map(|(rating, probability)| f64::from(rating) * probability)
+            .sum()
+    }
+
+    /// Of the ratings 1 to 7, in this order.
+    pub fn probabilities(&self) -> [f64; 7] {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_is_the_expected_rating() {
+        let certain = RatingDistribution::from_logits([-1e4, -1e4, -1e4, -1e4, 3.0, -1e4, -1e4]);
+        assert_eq!(certain.unwrap().mean(), 5.0);
+        let even = RatingDistribution::from_logits([2.0; 7]).unwrap();
+        assert!((even.mean() - 4.0).abs() < 1e-12);
+        let two_to_one = RatingDistribution::from_logits([
+            2f32.ln(),
+            f32::MIN,
+            f32::MIN,
+            f32::MIN,
+            f32::MIN,
+            f32::MIN,
+            0.0,
+        ]);
+        assert!((two_to_one.unwrap().mean() - 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn logits_that_are_not_finite_give_no_distribution() {
+        let mut logits = [0.0; 7];
+        logits[3] = f32::NAN;
+        assert_eq!(RatingDistribution::from_logits(logits), None);
+        logits[3] = f32::INFINITY;
+        assert_eq!(RatingDistribution::from_logits(logits), None);
+    }
+}

@@ -1,0 +1,453 @@
+//! The file formats for deliberations and rating rows, checked as they are read.
+//!
+//! Both types can only be read from a file that is complete and within the bounds below; unknown
+//! fields are ignored, and white space around a text is left out before it is measured and kept.
+//! A row's own errors (as opposed to those of the JSON) carry no line and column.
+
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::rating::RATING_SCALE;
+
+/// Fewer people than this are no group.
+pub const FEWEST_OPINIONS: usize = 3;
+
+/// Length of an opinion in characters (Unicode scalar values).
+pub const OPINION_CHARACTERS: RangeInclusive<usize> = 10..=4000;
+
+/// Length of a question in characters (Unicode scalar values).
+pub const QUESTION_CHARACTERS: RangeInclusive<usize> = 1..=1000;
+
+/// Length of a statement in characters (Unicode scalar values).
+pub const STATEMENT_CHARACTERS: RangeInclusive<usize> = 1..=4000;
+
+/// A question and a group's opinions on it, perhaps with statements that the group has rated.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "UncheckedDeliberation")]
+pub struct Deliberation {
+    /// What the answer is filed under. A deliberation without one is named by whoever knows where
+    /// it stood, for instance `line 7`.
+    pub id: Option<String>,
+    pub topic: Option<String>,
+    pub question: String,
+    /// One a participant, at least [`FEWEST_OPINIONS`].
+    pub opinions: Vec<String>,
+    /// Empty where nobody has rated anything.
+    pub statements: Vec<RatedStatement>,
+}
+
+/// A candidate that a group has rated, on a scale of 1 to 7.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RatedStatement {
+    pub text: String,
+    /// One an opinion, in the order of the opinions; `None` where that participant did not rate.
+    pub agreement: Vec<Option<u8>>,
+    pub quality: Option<u8>,
+    /// How the statement came about, in the shipped corpus: only those of kind `consensus` teach
+    /// the generator.
+    pub kind: Option<String>,
+}
+
+/// One question for the reward model: how would the author of this opinion rate this statement?
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "UncheckedRatingRow")]
+pub struct RatingRow {
+    pub question: String,
+    pub opinion: String,
+    pub statement: String,
+}
+
+/// What is wrong with a row. Opinions and statements are counted from 1.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum RecordError {
+    #[error("no {0}, expected a text in the field `{0}`")]
+    Missing(&'static str),
+    #[error(
+        "{what} has {characters} characters, {} to {} are allowed",
+        .allowed.start(),
+        .allowed.end()
+    )]
+    Length {
+        what: String,
+        characters: usize,
+        allowed: RangeInclusive<usize>,
+    },
+    #[error("{FEWEST_OPINIONS} opinions are needed, this one has {0}")]
+    TooFewOpinions(usize),
+    #[error(
+        "statement {statement} has {ratings} agreement ratings, expected {opinions}, one an \
+         opinion (null where there is none)"
+    )]
+    AgreementCount {
+        statement: usize,
+        ratings: usize,
+        opinions: usize,
+    },
+    #[error(
+        "statement {statement} has the {what} rating {rating}, expected a whole number from 1 to 7 or null"
+    )]
+    Rating {
+        statement: usize,
+        what: &'static str,
+        rating: f64,
+    },
+}
+
+#[derive(Deserialize)]
+struct UncheckedDeliberation {
+    id: Option<String>,
+    topic: Option<String>,
+    question: Option<String>,
+    #[serde(default)]
+    opinions: Vec<String>,
+    #[serde(default)]
+    statements: Vec<UncheckedStatement>,
+}
+
+#[derive(Deserialize)]
+struct UncheckedStatement {
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    agreement: Vec<Option<f64>>,
+    quality: Option<f64>,
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct UncheckedRatingRow {
+    question: Option<String>,
+    opinion: Option<String>,
+    statement: Option<String>,
+}
+
+impl TryFrom<UncheckedDeliberation> for Deliberation {
+    type Error = RecordError;
+
+    fn try_from(unchecked: UncheckedDeliberation) -> Result<Self, Self::Error> {
+        let question = present("question", unchecked.question, QUESTION_CHARACTERS)?;
+        if unchecked.opinions.len() < FEWEST_OPINIONS {
+            return Err(RecordError::TooFewOpinions(unchecked.opinions.len()));
+        }
+        let opinions = (1..)
+            .zip(unchecked.opinions)
+            .map(|(n, text)| bounded(format!("opinion {n}"), &text, OPINION_CHARACTERS))
+            .collect::<Result<Vec<_>, _>>()?;
+        let statements = (1..)
+            .zip(unchecked.statements)
+            .map(|(n, statement)| checked_statement(n, statement, opinions.len()))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            id: unchecked.id,
+            topic: unchecked.topic,
+            question,
+            opinions,
+            statements,
+        })
+    }
+}
+
+impl TryFrom<UncheckedRatingRow> for RatingRow {
+    type Error = RecordError;
+
+    fn try_from(unchecked: UncheckedRatingRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            question: present("question", unchecked.question, QUESTION_CHARACTERS)?,
+            opinion: present("opinion", unchecked.opinion, OPINION_CHARACTERS)?,
+            statement: present("statement", unchecked.statement, STATEMENT_CHARACTERS)?,
+        })
+    }
+}
+
+fn checked_statement(
+    number: usize,
+    unchecked: UncheckedStatement,
+    opinions: usize,
+) -> Result<RatedStatement, RecordError> {
+    let text = bounded(
+        format!("statement {number}"),
+        &unchecked.text,
+        STATEMENT_CHARACTERS,
+    )?;
+    if unchecked.agreement.len() != opinions {
+        return Err(RecordError::AgreementCount {
+            statement: number,
+            ratings: unchecked.agreement.len(),
+            opinions,
+        });
+    }
+    let whole = |what, rating: f64| {
+        if RATING_SCALE.contains(&rating) && rating.fract() == 0.0 {
+            Ok(rating as u8)
+        } else {
+            Err(RecordError::Rating {
+                statement: number,
+                what,
+                rating,
+            })
+        }
+    };
+    let agreement = unchecked
+        .agreement
+        .into_iter()
+        .map(|rating| rating.map(|rating| whole("agreement", rating)).transpose())
+        .collect::<Result<_, _>>()?;
+    let quality = unchecked
+        .quality
+        .map(|rating| whole("quality", rating))
+        .transpose()?;
+    Ok(RatedStatement {
+        text,
+        agreement,
+        quality,
+        kind: unchecked.kind,
+    })
+}
+
+fn present(
+    field: &'static str,
+    text: Option<String>,
+    allowed: RangeInclusive<usize>,
+) -> Result<String, RecordError> {
+    match text {
+        Some(text) if !text.trim().is_empty() => bounded(format!("the {field}"), &text, allowed),
+        _ => Err(RecordError::Missing(field)),
+    }
+}
+
+fn bounded(
+    what: String,
+    text: &str,
+    allowed: RangeInclusive<usize>,
+) -> Result<String, RecordError> {
+    let text = text.trim();
+    let characters = text.chars().count();
+    if allowed.contains(&characters) {
+        Ok(text.to_owned())
+    } else {
+        Err(RecordError::Length {
+            what,
+            characters,
+            allowed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn complete() -> Value {
+        json!({
+            "id": "civic-001",
+            "topic": "councillor pay",
+            "question": "Should councillors be paid?",
+            "opinions": ["Yes, they work hard.", "No, it is a duty.", "Only the costs."],
+            "statements": [{
+                "kind": "consensus",
+                "text": "Repay what serving costs.",
+                "quality": 7,
+                "agreement": [4, null, 7],
+            }],
+        })
+    }
+
+    fn error_of(deliberation: Value) -> String {
+        serde_json::from_str::<Deliberation>(&deliberation.to_string())
+            .unwrap_err()
+            .to_string()
+    }
+
+    /// The complete deliberation with one field replaced.
+    fn with(field: &str, value: Value) -> Value {
+        let mut deliberation = complete();
+        deliberation[field] = value;
+        deliberation
+    }
+
+    /// The complete deliberation with one field of its statement replaced.
+    fn with_statement(field: &str, value: Value) -> Value {
+        let mut deliberation = complete();
+        deliberation["statements"][0][field] = value;
+        deliberation
+    }
+
+    #[test]
+    fn a_complete_deliberation_is_read_whole() {
+        let read: Deliberation = serde_json::from_value(complete()).unwrap();
+        assert_eq!(
+            read,
+            Deliberation {
+                id: Some("civic-001".into()),
+                topic: Some("councillor pay".into()),
+                question: "Should councillors be paid?".into(),
+                opinions: vec![
+                    "Yes, they work hard.".into(),
+                    "No, it is a duty.".into(),
+                    "Only the costs.".into(),
+                ],
+                statements: vec![RatedStatement {
+                    text: "Repay what serving costs.".into(),
+                    agreement: vec![Some(4), None, Some(7)],
+                    quality: Some(7),
+                    kind: Some("consensus".into()),
+                }],
+            }
+        );
+    }
+
+    #[test]
+    fn a_question_and_three_opinions_are_enough() {
+        let read: Deliberation = serde_json::from_value(json!({
+            "question": "  Tea or coffee?\n",
+            "opinions": ["Tea, all day long.", "Coffee until noon.", "  Water for me  "],
+            "unknown": {"fields": ["are", "ignored"]},
+        }))
+        .unwrap();
+        assert_eq!((read.id, read.topic), (None, None));
+        assert_eq!(read.question, "Tea or coffee?");
+        assert_eq!(read.opinions[2], "Water for me");
+        assert!(read.statements.is_empty());
+    }
+
+    #[test]
+    fn a_missing_or_blank_question_is_an_error() {
+        for question in [Value::Null, json!(""), json!(" \n")] {
+            assert_eq!(
+                error_of(with("question", question)),
+                "no question, expected a text in the field `question`"
+            );
+        }
+    }
+
+    #[test]
+    fn an_endless_question_is_an_error() {
+        assert_eq!(
+            error_of(with("question", json!("?".repeat(1001)))),
+            "the question has 1001 characters, 1 to 1000 are allowed"
+        );
+    }
+
+    #[test]
+    fn fewer_than_three_opinions_are_an_error() {
+        for (opinions, count) in [(json!([]), 0), (json!(["One opinion.", "And another."]), 2)] {
+            assert_eq!(
+                error_of(with("opinions", opinions)),
+                format!("3 opinions are needed, this one has {count}")
+            );
+        }
+    }
+
+    #[test]
+    fn the_length_of_an_opinion_is_counted_in_characters() {
+        for fits in ["ä".repeat(10), "ä".repeat(4000)] {
+            let mut deliberation = complete();
+            deliberation["opinions"][1] = json!(fits);
+            assert!(serde_json::from_value::<Deliberation>(deliberation).is_ok());
+        }
+        for (text, length) in [
+            ("ä".repeat(9), 9),
+            (format!("   {}   ", "ä".repeat(9)), 9),
+            ("ä".repeat(4001), 4001),
+            ("x".repeat(100_000), 100_000),
+        ] {
+            let mut deliberation = complete();
+            deliberation["opinions"][1] = json!(text);
+            assert_eq!(
+                error_of(deliberation),
+                format!("opinion 2 has {length} characters, 10 to 4000 are allowed")
+            );
+        }
+    }
+
+    #[test]
+    fn every_opinion_needs_an_agreement_rating_or_null() {
+        for (agreement, count) in [(json!([1, 2]), 2), (json!([1, 2, 3, 4]), 4), (json!([]), 0)] {
+            assert_eq!(
+                error_of(with_statement("agreement", agreement)),
+                format!(
+                    "statement 1 has {count} agreement ratings, expected 3, one an opinion \
+                     (null where there is none)"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn ratings_are_whole_numbers_from_one_to_seven() {
+        for bad in [json!(0), json!(8), json!(3.5), json!(-1)] {
+            assert_eq!(
+                error_of(with_statement("agreement", json!([1, bad, 7]))),
+                format!(
+                    "statement 1 has the agreement rating {bad}, expected a whole number from 1 \
+                     to 7 or null"
+                )
+            );
+            assert_eq!(
+                error_of(with_statement("quality", bad.clone())),
+                format!(
+                    "statement 1 has the quality rating {bad}, expected a whole number from 1 to \
+                     7 or null"
+                )
+            );
+        }
+        let unrated = with_statement("quality", Value::Null);
+        assert!(serde_json::from_value::<Deliberation>(unrated).is_ok());
+    }
+
+    #[test]
+    fn a_statement_without_text_is_an_error() {
+        assert_eq!(
+            error_of(with_statement("text", json!(" "))),
+            "statement 1 has 0 characters, 1 to 4000 are allowed"
+        );
+    }
+
+    #[test]
+    fn errors_of_the_json_itself_are_one_line_too() {
+        for bad in ["{\"question\": 7}", "{\"question\"", "[]", "null", ""] {
+            let error = serde_json::from_str::<Deliberation>(bad).unwrap_err();
+            assert_eq!(error.to_string().lines().count(), 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_rating_row_has_the_same_bounds() {
+        let row = json!({
+            "question": "Tea or coffee?",
+            "opinion": "Tea, all day long.",
+            "statement": "Both. ",
+        });
+        let read: RatingRow = serde_json::from_value(row.clone()).unwrap();
+        assert_eq!(
+            serde_json::to_string(&read).unwrap(),
+            r#"{"question":"Tea or coffee?","opinion":"Tea, all day long.","statement":"Both."}"#
+        );
+        for (field, bad, expected) in [
+            (
+                "question",
+                Value::Null,
+                "no question, expected a text in the field `question`",
+            ),
+            (
+                "opinion",
+                json!("short"),
+                "the opinion has 5 characters, 10 to 4000 are allowed",
+            ),
+            (
+                "statement",
+                json!(""),
+                "no statement, expected a text in the field `statement`",
+            ),
+        ] {
+            let mut row = row.clone();
+            row[field] = bad;
+            let error = serde_json::from_str::<RatingRow>(&row.to_string()).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Drafting: from the opinions of a group to its candidates.
+
+use std::collections::HashMap;
+
+use anyhow::{Result, ensure};
+use futures::{StreamExt, TryStreamExt, stream};
+use rand::seq::SliceRandom;
+use rand::{Rng, RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+
+use super::candidates::{Unusable, clean};
+use super::generator::Generator;
+use super::serving::Sampling;
+use crate::deliberation::similarity::{copies, near_copy};
+
+/// How candidates are drafted: the section `[generator]` of the settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DraftingSettings {
+    /// How many candidates are wanted, at least 1.
+    pub candidates: usize,
+    /// Sampling temperature, at least 0.
+    pub temperature: f64,
+    /// The share of the probability that the nucleus holds, in (0, 1].
+    pub top_p: f64,
+    /// The most tokens of a draft.
+    pub max_tokens: usize,
+    /// How many characters of one opinion a draft reads.
+    pub opinion_characters: usize,
+    /// How often one sample is drawn again at most.
+    pub redraws: usize,
+}
+
+/// A candidate consensus statement and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The statement.
+    pub text: String,
+    /// The seed of its order of opinions and of every token in it.
+    pub seed: u64,
+    /// Which opinions the draft read, in the order in which it read them.
+    pub opinions_read: Vec<usize>,
+}
+
+/// What a drafting gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Drafts {
+    /// No two nearly the same, in the order of their samples; fewer than asked for when a
+    /// sample gave nothing usable however often it was drawn.
+    pub candidates: Vec<Candidate>,
+    /// How often a sample was drawn again, by reason.
+    pub redrawn: HashMap<Unusable, usize>,
+}
+
+/// Drafts `settings.candidates` candidates for `question`. The same seed gives the same
+/// candidates, however many the generator works on together. `drafted` is called after
+/// every draft with the number of candidates that are settled.
+///
+/// Groups whose opinions exceed the generator's context are read in balanced subsets: every
+/// opinion is in the same number of samples, give or take one.
+///
+/// # Errors
+/// The model's errors; a context too small for two opinions; not one usable candidate.
+pub async fn draft(
+    generator: &Generator,
+    question: &str,
+    opinions: &[String],
+    settings: &DraftingSettings,
+    seed: u64,
+    mut drafted: impl FnMut(usize),
+) -> Result<Drafts> {
+    let shortened: Vec<String> = opinions
+        .iter()
+        .map(|opinion| shorten(opinion, settings.opinion_characters))
+        .collect();
+    let together = generator.opinions_that_fit(question, &shortened, settings.max_tokens)?;
+    let subsets = balanced_subsets(
+        opinions.len(),
+        together,
+        settings.candidates,
+        &mut ChaCha8Rng::seed_from_u64(seed),
+    );
+    let sampling = Sampling {
+        temperature: settings.temperature,
+        top_p: settings.top_p,
+        max_tokens: settings.max_tokens,
+    };
+
+    let mut drafts = Drafts::default();
+    let mut accepted: Vec<Option<Candidate>> = vec![None; settings.candidates];
+    for attempt in 0..=settings.redraws {
+        let open: Vec<usize> = (0..settings.candidates)
+            .filter(|&sample| accepted[sample].is_none())
+            .collect();
+        let settled = settings.candidates - open.len();
+        let mut finished = 0;
+        let written: Vec<(usize, u64, Vec<usize>, String)> = stream::iter(open)
+            .map(|sample| {
+                let seed = sample_seed(seed, sample, attempt);
+                let mut order = subsets[sample].clone();
+                order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+                let read: Vec<String> = order
+                    .iter()
+                    .map(|&index| shortened[index].clone())
+                    .collect();
+                async move {
+                    let text = generator.write(question, &read, sampling, seed).await?;
+                    anyhow::Ok((sample, seed, order, text))
+                }
+            })
+            .buffered(generator.sequences_at_once())
+            .inspect_ok(|_| {
+                finished += 1;
+                drafted((settled + finished).min(settings.candidates));
+            })
+            .try_collect()
+            .await?;
+        // Judged in the order of the samples, so that which of two near copies stays does
+        // not depend on which was written first.
+        for (sample, seed, opinions_read, text) in written {
+            match usable(&text, opinions, accepted.iter().flatten()) {
+                Ok(text) => {
+                    accepted[sample] = Some(Candidate {
+                        text,
+                        seed,
+                        opinions_read,
+                    })
+                }
+                Err(reason) => *drafts.redrawn.entry(reason).or_default() += 1,
+            }
+        }
+        drafted(accepted.iter().flatten().count());
+        if accepted.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    drafts.candidates = accepted.into_iter().flatten().collect();
+    ensure!(
+        !drafts.candidates.is_empty(),
+        "the generator wrote no usable candidate in {} drafts; try another seed, or a larger model as models.generator",
+        settings.candidates * (settings.redraws + 1),
+    );
+    Ok(drafts)
+}
+
+fn usable<'a>(
+    written: &str,
+    opinions: &[String],
+    mut accepted: impl Iterator<Item = &'a Candidate>,
+) -> Result<String, Unusable> {
+    let text = clean(written)?;
+    if opinions.iter().any(|opinion| copies(opinion, &text)) {
+        return Err(Unusable::CopiesOpinion);
+    }
+    if accepted.any(|candidate| near_copy(&candidate.text, &text)) {
+        return Err(Unusable::NearCopy);
+    }
+    Ok(text)
+}
+
+/// `samples` subsets of `size` of `0..opinions`, such that every opinion is in the same
+/// number of them, give or take one.
+fn balanced_subsets(
+    opinions: usize,
+    size: usize,
+    samples: usize,
+    rng: &mut impl Rng,
+) -> Vec<Vec<usize>> {
+    let mut times_read = vec![0; opinions];
+    (0..samples)
+        .map(|_| {
+            let mut order: Vec<usize> = (0..opinions).collect();
+            order.shuffle(rng);
+            order.sort_by_key(|&index| times_read[index]);
+            order.truncate(size);
+            for &index in &order {
+                times_read[index] += 1;
+            }
+            order
+        })
+        .collect()
+}
+
+/// The first `characters` of a text, up to the end of a word.
+fn shorten(text: &str, characters: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(characters) else {
+        return text.to_owned();
+    };
+    let kept = &text[..end];
+    let whole_words = kept
+        .rfind(char::is_whitespace)
+        .map_or(kept, |space| &kept[..space]);
+    format!("{} …", whole_words.trim_end())
+}
+
+/// 32 bits, so that a seed survives a JSON reader that has only floating-point numbers.
+fn sample_seed(seed: u64, sample: usize, attempt: usize) -> u64 {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(1 + ((attempt as u64) << 32 | sample as u64));
+    u64::from(rng.next_u32())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_opinion_is_in_the_same_number_of_subsets(
+            opinions in 3usize..60, size in 1usize..60, samples in 1usize..40, seed: u64,
+        ) {
+            let size = size.min(opinions);
+            let subsets = balanced_subsets(opinions, size, samples, &mut ChaCha8Rng::seed_from_u64(seed));
+            let mut times_read = vec![0; opinions];
+            for subset in &subsets {
+                let mut distinct = subset.clone();
+                distinct.sort_unstable();
+                distinct.dedup();
+                prop_assert_eq!(distinct.len(), size);
+                for &index in subset {
+                    times_read[index] += 1;
+                }
+            }
+            prop_assert_eq!(subsets.len(), samples);
+            prop_assert!(times_read.iter().max().unwrap() - times_read.iter().min().unwrap() <= 1);
+        }
+    }
+
+    #[test]
+    fn a_long_opinion_is_cut_at_a_word() {
+        assert_eq!(shorten("one two three", 13), "one two three");
+        assert_eq!(shorten("one two three", 9), "one two …");
+        assert_eq!(shorten("äöüäöüäöü", 4), "äöüä …");
+    }
+
+    #[test]
+    fn seeds_differ_by_sample_and_by_attempt() {
+        let mut seeds: Vec<u64> = (0..64)
+            .flat_map(|sample| (0..4).map(move |attempt| sample_seed(7, sample, attempt)))
+            .collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        assert_eq!(seeds.len(), 256);
+        assert_eq!(sample_seed(7, 3, 1), sample_seed(7, 3, 1));
+    }
+}

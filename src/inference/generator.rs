@@ -1,0 +1,102 @@
+//! The generator: writes consensus statements from opinions.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+
+use super::candidates::has_whole_paragraph;
+use super::prompts::Prompts;
+use super::serving::{Sampling, ServedModel};
+
+/// A model and the prompts with which it writes statements.
+pub struct Generator {
+    /// The model.
+    pub model: Arc<ServedModel>,
+    /// What it is asked.
+    pub prompts: Prompts,
+}
+
+impl Generator {
+    /// What the model writes on reading `opinions` in this order; not cleaned.
+    ///
+    /// # Errors
+    /// As [`ServedModel::sample`].
+    pub async fn write(
+        &self,
+        question: &str,
+        opinions: &[String],
+        sampling: Sampling,
+        seed: u64,
+    ) -> Result<String> {
+        let prompt = self.prompt(question, opinions)?;
+        let model = self.model.clone();
+        // Nothing after the first paragraph is used, so nothing after it is drawn.
+        let ends = move |drawn: &[u32]| {
+            model
+                .tokenizer
+                .decode(drawn)
+                .is_ok_and(|text| has_whole_paragraph(&text))
+        };
+        let drawn = self.model.sample(prompt, sampling, seed, ends).await?;
+        self.model.tokenizer.decode(&drawn)
+    }
+
+    /// How many of `opinions` one draft can read, whichever they are, and still write
+    /// `max_tokens`.
+    ///
+    /// # Errors
+    /// If not even the two longest fit.
+    pub fn opinions_that_fit(
+        &self,
+        question: &str,
+        opinions: &[String],
+        max_tokens: usize,
+    ) -> Result<usize> {
+        let without = self.prompt(question, &[])?.len();
+        let mut lengths = opinions
+            .iter()
+            .map(
+                |opinion| Ok(self.prompt(question, std::slice::from_ref(opinion))?.len() - without),
+            )
+            .collect::<Result<Vec<usize>>>()?;
+        lengths.sort_unstable_by(|a, b| b.cmp(a));
+        // The number before an opinion takes more digits in a longer list.
+        const DIGITS: usize = 3;
+        let mut tokens = without + max_tokens;
+        let fit = lengths
+            .iter()
+            .take_while(|&&length| {
+                tokens += length + DIGITS;
+                tokens <= self.model.context_length
+            })
+            .count();
+        ensure!(
+            fit >= 2,
+            "a context of {} tokens is too small for two of these opinions; shorten generator.opinion_characters or choose another models.generator",
+            self.model.context_length,
+        );
+        Ok(fit)
+    }
+
+    /// How many drafts the model works on together.
+    pub fn sequences_at_once(&self) -> usize {
+        self.model.sequences_at_once
+    }
+
+    /// The tokens of the prompt for one draft.
+    ///
+    /// # Errors
+    /// A chat template that cannot be rendered.
+    pub fn prompt(&self, question: &str, opinions: &[String]) -> Result<Vec<u32>> {
+        let tokenizer = &self.model.tokenizer;
+        // What people wrote must not close a turn of the chat.
+        let opinions: Vec<String> = opinions
+            .iter()
+            .map(|opinion| tokenizer.neutralize(opinion).into_owned())
+            .collect();
+        let messages = self
+            .prompts
+            .generator_messages(&tokenizer.neutralize(question), &opinions)?;
+        tokenizer.encode_with_special(&self.model.chat_template.render(&messages)?)
+    }
+}

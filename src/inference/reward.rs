@@ -1,0 +1,144 @@
+//! The reward model: predicts how strongly one participant would agree with a candidate.
+//!
+//! The rating is read off a language model's vocabulary: the probabilities of the tokens
+//! `1` to `7` after the rating prompt, renormalised.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use candle_core::{DType, Device};
+use serde::Deserialize;
+
+use super::prompts::Prompts;
+use super::serving::ServedModel;
+use super::tokenizer::Tokenizer;
+use crate::deliberation::distribution::RatingDistribution;
+use crate::transformer::gguf::GgufFile;
+use crate::transformer::{PackedSequence, Transformer};
+
+/// A reward model, ready to predict.
+pub struct RewardModel {
+    engine: Engine,
+    prompts: Prompts,
+    /// The tokens `1` to `7`.
+    ratings: [u32; 7],
+}
+
+/// What computes the predictions: the setting `models.reward_engine`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RewardEngine {
+    /// All candidates of a participant in one pass of our own transformer.
+    Packed,
+    /// One candidate at a time, by mistral.rs.
+    MistralRs,
+}
+
+enum Engine {
+    Packed {
+        transformer: Arc<Transformer>,
+        tokenizer: Tokenizer,
+    },
+    MistralRs(Arc<ServedModel>),
+}
+
+impl RewardModel {
+    /// Scores with our own transformer, in f32 on the CPU and in bf16 elsewhere.
+    ///
+    /// # Errors
+    /// A model that the transformer or the tokenizer cannot read, or that has no token for
+    /// one of the ratings.
+    pub fn packed(gguf: &GgufFile, device: &Device, prompts: Prompts) -> Result<Self> {
+        let dtype = if device.is_cpu() {
+            DType::F32
+        } else {
+            DType::BF16
+        };
+        let tokenizer = Tokenizer::from_gguf(&gguf.content.metadata)?;
+        Ok(Self {
+            ratings: rating_tokens(&tokenizer)?,
+            engine: Engine::Packed {
+                transformer: Arc::new(Transformer::load(gguf, device, dtype)?),
+                tokenizer,
+            },
+            prompts,
+        })
+    }
+
+    /// Scores with a model that mistral.rs serves.
+    ///
+    /// # Errors
+    /// A model that has no token for one of the ratings.
+    pub fn served(model: Arc<ServedModel>, prompts: Prompts) -> Result<Self> {
+        Ok(Self {
+            ratings: rating_tokens(&model.tokenizer)?,
+            engine: Engine::MistralRs(model),
+            prompts,
+        })
+    }
+
+    /// How a participant with this opinion would rate each of `candidates`.
+    ///
+    /// # Errors
+    /// Texts longer than the model's context; the engine's errors.
+    pub async fn predict(
+        &self,
+        question: &str,
+        opinion: &str,
+        candidates: &[&str],
+    ) -> Result<Vec<RatingDistribution>> {
+        let prompt = self.prompts.rating(question, opinion, candidates)?;
+        let tokenizer = match &self.engine {
+            Engine::Packed { tokenizer, .. } => tokenizer,
+            Engine::MistralRs(model) => &model.tokenizer,
+        };
+        let packed = PackedSequence {
+            prefix: tokenizer.encode(&prompt.prefix)?,
+            continuations: prompt
+                .continuations
+                .iter()
+                .map(|continuation| tokenizer.encode(continuation))
+                .collect::<Result<_>>()?,
+        };
+        let logits = match &self.engine {
+            Engine::Packed { transformer, .. } => {
+                let (transformer, ratings) = (transformer.clone(), self.ratings);
+                tokio::task::spawn_blocking(move || {
+                    transformer.next_token_logits(&packed, &ratings)
+                })
+                .await??
+            }
+            Engine::MistralRs(model) => {
+                let mut logits = Vec::with_capacity(packed.continuations.len());
+                for continuation in &packed.continuations {
+                    let whole = [packed.prefix.as_slice(), continuation].concat();
+                    logits.push(model.next_token_logits(whole, &self.ratings).await?);
+                }
+                logits
+            }
+        };
+        logits
+            .iter()
+            .map(|logits| {
+                let logits: [f32; 7] = logits.as_slice().try_into()?;
+                RatingDistribution::from_logits(logits)
+                    .context("the reward model's logits are not finite")
+            })
+            .collect()
+    }
+}
+
+/// Finds the tokens by encoding each rating where it stands in the prompt.
+fn rating_tokens(tokenizer: &Tokenizer) -> Result<[u32; 7]> {
+    let before = tokenizer.encode("\nRating: ")?;
+    let mut tokens = [0; 7];
+    for (rating, token) in (1..).zip(&mut tokens) {
+        let whole = tokenizer.encode(&format!("\nRating: {rating}"))?;
+        ensure!(
+            whole.len() == before.len() + 1 && whole.starts_with(&before),
+            "the reward model has no single token for the rating {rating}; choose another models.reward_model"
+        );
+        *token = whole[before.len()];
+    }
+    Ok(tokens)
+}

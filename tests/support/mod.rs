@@ -1,0 +1,78 @@
+//! The embedded default model, and the binary, as users have them.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use accord::config::Config;
+use accord::deliberation::record::Deliberation;
+use accord::inference::model_files::{self, ModelFiles, ModelSource, ServingFormat};
+use accord::inference::serving::ServedModel;
+
+/// The default settings, and the data folder of this machine's user: tests use the model
+/// that is cached there, and fetch it there when it is not.
+pub fn config() -> Config {
+    Config::load(None).unwrap()
+}
+
+pub fn night_buses() -> Deliberation {
+    toml::from_str(include_str!("../../config/examples/night-buses.toml")).unwrap()
+}
+
+pub fn embedded_gguf() -> PathBuf {
+    let files = model_files::resolve(
+        &ModelSource::Embedded,
+        "models.generator",
+        ServingFormat::Q8_0,
+        &config().data_dir,
+        &mut |_| ControlFlow::Continue(()),
+    );
+    match files.unwrap() {
+        ModelFiles::Gguf(path) => path,
+        other => panic!("the embedded model is a GGUF file, not {other:?}"),
+    }
+}
+
+pub async fn served_model() -> Arc<ServedModel> {
+    Arc::new(
+        ServedModel::load(&ModelFiles::Gguf(embedded_gguf()))
+            .await
+            .unwrap(),
+    )
+}
+
+/// `accord` with short drafts, so that a test with the real model takes seconds.
+pub fn accord(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_accord"));
+    command
+        .args(arguments)
+        .env("ACCORD_GENERATOR__CANDIDATES", "2")
+        .env("ACCORD_GENERATOR__MAX_TOKENS", "24")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs with `input` as standard input.
+pub fn run_with_input(mut command: Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap()
+}
+
+pub fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
