@@ -610,48 +610,6 @@ mod tests {
         assert_eq!(chunks.concat(), continuations);
     }
 
-    #[test]
-    #[ignore = "needs the model file that ACCORD_TEST_GGUF names"]
-    fn the_real_model_scores_packed_as_alone() {
-        let path = std::env::var("ACCORD_TEST_GGUF").unwrap();
-        let file = GgufFile::open(Path::new(&path)).unwrap();
-        let model = Transformer::load(&file, &Device::Cpu, DType::F32).unwrap();
-        let tokens: Vec<u32> = (0..400).map(|index| index * 97 % 49_000).collect();
-        let prefix = &tokens[..150];
-        let continuations = [&tokens[150..151], &tokens[160..220], &tokens[200..400]];
-        let packed = logits(&model, prefix, &continuations);
-        for (continuation, packed) in continuations.iter().zip(&packed) {
-            let whole = [prefix, continuation].concat();
-            assert_close(packed, &logits(&model, &[], &[&whole])[0], 1e-3);
-        }
-    }
-
-    /// Expected values: llama.cpp (llama-cpp-python 0.3.36) on the same weights written as f32. On the
-    /// Q4_1 file itself it rounds the activations to 8 bits too, and its logits are off by 0.7.
-    #[test]
-    #[ignore = "needs the model file that ACCORD_TEST_GGUF names"]
-    fn the_real_model_gives_the_logits_of_llama_cpp() {
-        let path = std::env::var("ACCORD_TEST_GGUF").unwrap();
-        let file = GgufFile::open(Path::new(&path)).unwrap();
-        let model = Transformer::load(&file, &Device::Cpu, DType::F32).unwrap();
-        // A rating prompt: Should cities ban cars from their centres?
-        let tokens = [
-            17872, 42, 9602, 4199, 5517, 5989, 429, 480, 16432, 47, 198, 63, 9955, 285, 42, 339,
-            1510, 5989, 868, 2951, 28, 975, 800, 701, 617, 2330, 2856, 282, 260, 2240, 457, 787,
-            550, 970, 288, 820, 288, 746, 30, 198, 2020, 1083, 1072, 260, 1919, 282, 451, 6022,
-            3387, 351, 260, 4814, 2441, 28, 429, 216, 33, 365, 15788, 318, 10069, 25, 288, 216, 39,
-            365, 15788, 318, 3387, 14487, 198, 42767, 42, 35640, 868, 325, 3435, 281, 260, 8560,
-            28, 585, 19188, 820, 1365, 808, 30, 198, 66, 674, 42, 216,
-        ];
-        let sequence = packed(&tokens[..70], &[&tokens[70..]]);
-        let digits: Vec<u32> = (33..40).collect();
-        let found = model.next_token_logits(&sequence, &digits).unwrap();
-        let expected = [
-            27.5369, 24.6443, 24.9031, 25.2068, 24.9978, 23.8256, 26.3163,
-        ];
-        assert_close(&found[0], &expected, 0.01);
-    }
-
     const VOCABULARY: usize = 50;
     const HIDDEN: usize = 24;
     const FEED_FORWARD: usize = 40;

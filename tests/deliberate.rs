@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use accord::deliberation::similarity::near_copy;
 use serde_json::{Value, json};
-use support::{accord, run_with_input, write};
+use support::{accord, run_with_input};
 
 const NIGHT_BUSES: &str = "config/examples/night-buses.toml";
 
@@ -216,15 +216,7 @@ fn rows_are_rated_with_their_other_fields_kept() {
 #[test]
 fn an_interrupt_stops_within_a_second_and_leaves_no_half_written_model() {
     let folder = tempfile::tempdir().unwrap();
-    let original = support::config().data_dir.join("models");
-    support::embedded_gguf();
-    let original = std::fs::read_dir(original)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.to_string_lossy().ends_with("Q4_1.gguf"))
-        .unwrap();
-    let file = write(folder.path(), "dummy", "");
-    std::fs::remove_file(file).unwrap();
+    let original = support::original_gguf();
     let mut child = Command::new(env!("CARGO_BIN_EXE_accord"))
         .args(["models", "prepare", "--from", original.to_str().unwrap()])
         .env("ACCORD_DATA_DIR", folder.path())

@@ -84,10 +84,7 @@ fn resident() -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_drafts_do_not_grow_the_memory() {
     let example = support::night_buses();
-    let generator = Generator {
-        model: support::served_model().await,
-        prompts: support::config().prompts().unwrap(),
-    };
+    let generator = generator_with_context(2048).await;
     let sampling = Sampling {
         temperature: 1.0,
         top_p: 0.8,
@@ -108,21 +105,16 @@ async fn twenty_drafts_do_not_grow_the_memory() {
     assert!(grown < 60.0, "{grown:.0} MiB more after 15 more drafts");
 }
 
+async fn generator_with_context(tokens: usize) -> Generator {
+    let mut model = support::served_model().await;
+    Arc::get_mut(&mut model).unwrap().context_length = tokens;
+    let prompts = support::config().prompts().unwrap();
+    Generator { model, prompts }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_exceeds_the_context_is_read_in_balanced_subsets() {
     let example = support::night_buses();
-    let mut model = Arc::into_inner(support::served_model().await).unwrap();
-    model.context_length = 560;
-    let generator = Generator {
-        model: Arc::new(model),
-        prompts: support::config().prompts().unwrap(),
-    };
-    let settings = DraftingSettings {
-        candidates: 3,
-        max_tokens: 24,
-        redraws: 8,
-        ..support::config().generator
-    };
     let mut opinions = example.opinions.clone();
     opinions.extend(
         example
@@ -130,55 +122,38 @@ async fn a_group_that_exceeds_the_context_is_read_in_balanced_subsets() {
             .iter()
             .map(|opinion| format!("Indeed. {opinion}")),
     );
-    let drafts = draft(
-        &generator,
-        &example.question,
-        &opinions,
-        &settings,
-        3,
-        |_| (),
-    )
-    .await
-    .unwrap();
-    let fit = drafts.candidates[0].opinions_read.len();
-    assert!((2..10).contains(&fit), "{fit}");
+    let settings = DraftingSettings {
+        candidates: 3,
+        max_tokens: 24,
+        redraws: 20,
+        ..support::config().generator
+    };
+    let question = &example.question;
+    let generator = generator_with_context(480).await;
+    let drafts = draft(&generator, question, &opinions, &settings, 3, |_| ())
+        .await
+        .unwrap();
+    assert_eq!(drafts.candidates.len(), 3);
     let mut times_read = vec![0; opinions.len()];
     for candidate in &drafts.candidates {
-        assert_eq!(candidate.opinions_read.len(), fit);
+        assert!(
+            (2..10).contains(&candidate.opinions_read.len()),
+            "{candidate:?}"
+        );
         for &opinion in &candidate.opinions_read {
             times_read[opinion] += 1;
         }
     }
-    if drafts.candidates.len() == 3 {
-        let (least, most) = (
-            times_read.iter().min().unwrap(),
-            times_read.iter().max().unwrap(),
-        );
-        assert!(most - least <= 1, "{times_read:?}");
-    }
-
-    let error = {
-        let mut model = Arc::into_inner(generator.model).unwrap();
-        model.context_length = 200;
-        let generator = Generator {
-            model: Arc::new(model),
-            prompts: support::config().prompts().unwrap(),
-        };
-        draft(
-            &generator,
-            &example.question,
-            &opinions,
-            &settings,
-            3,
-            |_| (),
-        )
-        .await
-        .unwrap_err()
-    };
-    assert!(
-        error
-            .to_string()
-            .starts_with("a context of 200 tokens is too small"),
-        "{error}"
+    let (least, most) = (
+        times_read.iter().min().unwrap(),
+        times_read.iter().max().unwrap(),
     );
+    assert!(most - least <= 1, "{times_read:?}");
+
+    let generator = generator_with_context(200).await;
+    let error = draft(&generator, question, &opinions, &settings, 3, |_| ())
+        .await
+        .unwrap_err();
+    let expected = "a context of 200 tokens is too small for two of these opinions";
+    assert!(error.to_string().starts_with(expected), "{error}");
 }

@@ -2,8 +2,13 @@
 
 mod support;
 
+use std::path::Path;
+use std::sync::Arc;
+
 use accord::deliberation::distribution::RatingDistribution;
+use accord::inference::model_files::ModelFiles;
 use accord::inference::reward::RewardModel;
+use accord::inference::serving::ServedModel;
 use accord::inference::tokenizer::Tokenizer;
 use accord::transformer::gguf::GgufFile;
 use candle_core::Device;
@@ -15,8 +20,8 @@ const STATEMENTS: [&str; 4] = [
     "Buses are good, \"buses\" are 100 % good; naïve cafés agree 🚌.",
 ];
 
-fn packed() -> RewardModel {
-    let gguf = GgufFile::open(&support::embedded_gguf()).unwrap();
+fn packed(path: &Path) -> RewardModel {
+    let gguf = GgufFile::open(path).unwrap();
     RewardModel::packed(&gguf, &Device::Cpu, support::config().prompts().unwrap()).unwrap()
 }
 
@@ -29,7 +34,7 @@ async fn together(model: &RewardModel, opinion: &str) -> Vec<RatingDistribution>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn candidates_rated_together_get_what_they_get_one_at_a_time() {
-    let model = packed();
+    let model = packed(&support::embedded_gguf());
     let example = support::night_buses();
     for opinion in &example.opinions[..2] {
         let together = together(&model, opinion).await;
@@ -55,12 +60,13 @@ async fn candidates_rated_together_get_what_they_get_one_at_a_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mistral_rs_and_the_packed_scorer_agree() {
-    let packed = packed();
-    let served = RewardModel::served(
-        support::served_model().await,
-        support::config().prompts().unwrap(),
-    )
-    .unwrap();
+    // The same file for both, in f32: on a quantized one mistral.rs rounds what it computes to
+    // 8 bits, which moves a rating by up to 0.05.
+    let path = support::embedded_in_f32();
+    let packed = packed(&path);
+    let served = ServedModel::load(&ModelFiles::Gguf(path)).await.unwrap();
+    let served =
+        RewardModel::served(Arc::new(served), support::config().prompts().unwrap()).unwrap();
     for opinion in &support::night_buses().opinions[..3] {
         let (packed, served) = (
             together(&packed, opinion).await,

@@ -1,9 +1,11 @@
 //! From what the generator wrote to a candidate: one clean paragraph, or the reason why it
 //! is drawn again.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// Why what the generator wrote cannot stand as a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +35,8 @@ pub fn clean(written: &str) -> Result<String, Unusable> {
     let text = words.join(" ");
     let text = whole_sentences(without_quotes(&text)).ok_or(Unusable::Empty)?;
     let text = without_quotes(text);
-    if text.split_whitespace().count() < LEAST_WORDS {
+    let different_words: HashSet<String> = text.unicode_words().map(str::to_lowercase).collect();
+    if different_words.len() < LEAST_WORDS {
         return Err(Unusable::Empty);
     }
     if PROMPT_LEAK.is_match(text) {
@@ -53,7 +56,7 @@ pub fn has_whole_paragraph(written: &str) -> bool {
         .any(|(newline, _)| first_paragraph(&written[..newline]).is_some())
 }
 
-/// A statement of fewer words says nothing that people could agree with.
+/// A statement of fewer different words says nothing that people could agree with.
 const LEAST_WORDS: usize = 6;
 
 static MARKUP: LazyLock<Regex> = LazyLock::new(|| {
@@ -73,7 +76,7 @@ static PREAMBLE: LazyLock<Regex> = LazyLock::new(|| {
 
 static PROMPT_LEAK: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)\bopinions? #?\d|\bopinions? (one|two|three|four|five)\b|\b(consensus|following|above) (statement|opinions?)\b|\bstatement (that|which) (all|everyone|everybody)\b|\bheading\b.*\blist\b|\bquotation marks\b|\bas an ai\b|\blanguage model\b|^question:|^opinion:|\bparticipants? \d|\bthe (first|second|third|fourth|fifth|last|other) (opinion|person|participant|speaker)\b",
+        r"(?i)\bopinions? #?\d|\bopinions? (one|two|three|four|five)\b|\b(these|both|all|different|the) opinions\b|\bno opinion\b|\bperspective \d|\b(these|this|following|two|three) (plain )?sentences?\b|\b(consensus|following|above) (statement|opinions?)\b|\bstatement (that|which) (all|everyone|everybody)\b|\bheading\b.*\blist\b|\bquotation marks\b|\bas an ai\b|\blanguage model\b|^question:|^opinion:|\bparticipants? \d|\bthe (first|second|third|fourth|fifth|last|other) (opinion|person|participant|speaker)\b",
     )
     .unwrap()
 });
@@ -214,6 +217,7 @@ mod tests {
             "Here is a statement:",
             "We should try to",
             "Yes.",
+            "No, no, no no no no no.",
             "***",
         ] {
             assert_eq!(clean(written), Err(Unusable::Empty), "{written:?}");
@@ -226,6 +230,8 @@ mod tests {
             "Opinion 3 is right that the library should stay open on Sundays for all.",
             "The first person is right about the library, which should stay open on Sundays.",
             "The consensus statement is that the library should stay open on Sundays.",
+            "There is no opinion here that would keep the library open on Sundays.",
+            "Perspective 1: the library should stay open on Sundays for everybody.",
             "As an AI, I think that the library should stay open on Sundays.",
             "The statement has no heading, no list and no quotation marks at all.",
         ] {

@@ -127,7 +127,10 @@ pub async fn draft(
                         opinions_read,
                     })
                 }
-                Err(reason) => *drafts.redrawn.entry(reason).or_default() += 1,
+                Err(reason) => {
+                    tracing::debug!(seed, ?reason, "a draft cannot stand as a candidate");
+                    *drafts.redrawn.entry(reason).or_default() += 1;
+                }
             }
         }
         drafted(accepted.iter().flatten().count());

@@ -13,7 +13,7 @@ use mistralrs::{
     CustomLogitsProcessor, GgufModelBuilder, Model, NormalRequest, Request, RequestMessage,
     Response, SamplingParams, StopTokens, TextModelBuilder,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::model_files::ModelFiles;
 use super::prompts::ChatTemplate;
@@ -32,6 +32,8 @@ pub struct ServedModel {
     pub context_length: usize,
     /// How many requests it works on together.
     pub sequences_at_once: usize,
+    /// Holds back all others: mistral.rs's own limit lets a waiting request into the batch.
+    turns: Semaphore,
 }
 
 /// How a sequence is drawn.
@@ -124,6 +126,7 @@ impl ServedModel {
             },
             context_length: gguf.u32(&format!("{architecture}.context_length"))? as usize,
             sequences_at_once,
+            turns: Semaphore::new(sequences_at_once),
             model,
         })
     }
@@ -161,6 +164,7 @@ impl ServedModel {
                 .max_sequence_length()?
                 .context("mistral.rs does not know the model's context length")?,
             sequences_at_once,
+            turns: Semaphore::new(sequences_at_once),
             model,
         })
     }
@@ -223,6 +227,7 @@ impl ServedModel {
         processor: Arc<dyn CustomLogitsProcessor>,
         max_tokens: usize,
     ) -> Result<()> {
+        let _turn = self.turns.acquire().await?;
         let (answer, mut answers) = mpsc::channel(1);
         let engine = self.model.inner();
         let sampling = SamplingParams {

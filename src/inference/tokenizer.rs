@@ -400,9 +400,6 @@ fn wrong_type(key: &str, expected: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
-
-    use candle_core::quantized::gguf_file::Content;
     use proptest::prelude::*;
 
     use super::*;
@@ -454,51 +451,6 @@ mod tests {
         ids.iter()
             .map(|&id| tokenizer.decode(&[id]).unwrap())
             .collect()
-    }
-
-    /// The embedded default model's tokenizer.
-    fn smollm2() -> Tokenizer {
-        let path = std::env::var("ACCORD_TEST_GGUF").expect("ACCORD_TEST_GGUF names the model");
-        let content = Content::read(&mut File::open(path).unwrap()).unwrap();
-        Tokenizer::from_gguf(&content.metadata).unwrap()
-    }
-
-    #[test]
-    fn smollm2_ids_are_those_of_llama_cpp() {
-        #[derive(serde::Deserialize)]
-        struct Fixture {
-            rows: Vec<Row>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Row {
-            text: String,
-            plain: Vec<u32>,
-            special: Vec<u32>,
-        }
-        let fixture: Fixture =
-            serde_json::from_str(include_str!("../../tests/fixtures/smollm2_tokens.json")).unwrap();
-        let tokenizer = smollm2();
-        for Row {
-            text,
-            plain,
-            special,
-        } in fixture.rows
-        {
-            assert_eq!(tokenizer.encode(&text).unwrap(), plain, "{text:?}");
-            assert_eq!(
-                tokenizer.encode_with_special(&text).unwrap(),
-                special,
-                "{text:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn smollm2_ends_a_text_at_every_control_token() {
-        let tokenizer = smollm2();
-        assert_eq!(tokenizer.end_of_generation, (0..=16).collect::<Vec<_>>());
-        assert_eq!(tokenizer.token_id("<|im_start|>"), Some(1));
-        assert_eq!(tokenizer.token_id("<|im_end|>"), Some(2));
     }
 
     #[test]

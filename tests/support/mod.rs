@@ -1,5 +1,10 @@
 //! The embedded default model, and the binary, as users have them.
 
+#![allow(
+    dead_code,
+    reason = "every test file is a crate of its own and uses a part of this"
+)]
+
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -21,11 +26,21 @@ pub fn night_buses() -> Deliberation {
     toml::from_str(include_str!("../../config/examples/night-buses.toml")).unwrap()
 }
 
+/// The embedded model as it is served.
 pub fn embedded_gguf() -> PathBuf {
+    embedded_in(ServingFormat::Q8_0)
+}
+
+/// The embedded model as it was trained, but for the rounding of its weights to Q4_1.
+pub fn embedded_in_f32() -> PathBuf {
+    embedded_in(ServingFormat::F32)
+}
+
+fn embedded_in(format: ServingFormat) -> PathBuf {
     let files = model_files::resolve(
         &ModelSource::Embedded,
         "models.generator",
-        ServingFormat::Q8_0,
+        format,
         &config().data_dir,
         &mut |_| ControlFlow::Continue(()),
     );
@@ -33,6 +48,11 @@ pub fn embedded_gguf() -> PathBuf {
         ModelFiles::Gguf(path) => path,
         other => panic!("the embedded model is a GGUF file, not {other:?}"),
     }
+}
+
+/// The embedded model as it was fetched, in Q4_1.
+pub fn original_gguf() -> PathBuf {
+    embedded_gguf().with_file_name("SmolLM2-135M-Instruct.Q4_1.gguf")
 }
 
 pub async fn served_model() -> Arc<ServedModel> {
