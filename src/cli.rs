@@ -59,10 +59,21 @@ pub fn run() -> ExitCode {
     match start(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", one_line(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes. candle's carry a backtrace where `RUST_BACKTRACE` is set.
+fn one_line(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("0: "))
+        .collect();
+    lines.join(" ")
 }
 
 fn start(cli: Cli) -> Result<ExitCode> {

@@ -195,7 +195,7 @@ fn a_setting_of_the_wrong_type_is_named_with_where_it_came_from() {
         1,
     );
     assert!(
-        error.contains("top_p") && error.contains("ACCORD_"),
+        error.contains("TOP_P") && error.contains("ACCORD_"),
         "{error}"
     );
 

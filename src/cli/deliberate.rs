@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::engines::{self, Engines};
-use super::input;
+use super::{input, one_line};
 
 /// Find a consensus statement for the question and the opinions in a file
 #[derive(clap::Args)]
@@ -72,7 +72,7 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
                 all_answered = false;
                 eprintln!(
                     "{}",
-                    json!({ "line": line, "id": id, "error": format!("{error:#}") })
+                    json!({ "line": line, "id": id, "error": one_line(&error) })
                 );
             }
         }
@@ -194,7 +194,7 @@ impl Answer {
         let mut text = String::new();
         let width = console::Term::stdout()
             .size_checked()
-            .map_or(100, |(_, columns)| columns.into());
+            .map_or(100, |(_, columns)| columns);
         let mut table = Table::new();
         table
             .load_preset(presets::UTF8_HORIZONTAL_ONLY)

@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 use indicatif::DecimalBytes;
 use sysinfo::{Disks, System};
 
+use super::one_line;
+
 /// Check the settings, this machine and the model files
 #[derive(clap::Args)]
 pub struct Args {}
@@ -21,7 +23,7 @@ pub async fn run(_: Args, config: Result<Config>) -> Result<ExitCode> {
         Ok(found) => println!("ok    {what}: {found}"),
         Err(error) => {
             healthy = false;
-            println!("FAIL  {what}: {error:#}");
+            println!("FAIL  {what}: {}", one_line(&error));
         }
     };
     tell("processor", processor());

@@ -37,7 +37,7 @@ pub enum RewardEngine {
 enum Engine {
     Packed {
         transformer: Arc<Transformer>,
-        tokenizer: Tokenizer,
+        tokenizer: Box<Tokenizer>,
     },
     MistralRs(Arc<ServedModel>),
 }
@@ -59,7 +59,7 @@ impl RewardModel {
             ratings: rating_tokens(&tokenizer)?,
             engine: Engine::Packed {
                 transformer: Arc::new(Transformer::load(gguf, device, dtype)?),
-                tokenizer,
+                tokenizer: Box::new(tokenizer),
             },
             prompts,
         })

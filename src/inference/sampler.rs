@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Draws the tokens of one sequence, and keeps them.
-pub struct SeededSampler {
+pub struct SeededSampler<E> {
     /// At least 0; 0 takes the most likely token.
     pub temperature: f64,
     /// In (0, 1]: the nucleus is the smallest set of tokens whose probabilities sum to
@@ -21,7 +21,7 @@ pub struct SeededSampler {
     /// The same seed draws the same tokens from the same logits.
     pub seed: u64,
     /// Given the tokens drawn so far, whether the sequence ends here.
-    pub ends: Box<dyn Fn(&[u32]) -> bool + Send + Sync>,
+    pub ends: E,
     /// A token at which the engine stops.
     pub end_token: u32,
     /// The tokens drawn.
@@ -30,7 +30,7 @@ pub struct SeededSampler {
     pub prompt_length: usize,
 }
 
-impl CustomLogitsProcessor for SeededSampler {
+impl<E: Fn(&[u32]) -> bool + Send + Sync> CustomLogitsProcessor for SeededSampler<E> {
     fn apply(&self, logits: &Tensor, context: &[u32]) -> candle_core::Result<Tensor> {
         let values: Vec<f32> = logits.to_dtype(DType::F32)?.to_vec1()?;
         let step = context.len() - self.prompt_length;

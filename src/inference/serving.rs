@@ -186,7 +186,7 @@ impl ServedModel {
             temperature: sampling.temperature,
             top_p: sampling.top_p,
             seed,
-            ends: Box::new(ends),
+            ends,
             end_token: self.tokenizer.end_of_generation[0],
             drawn: drawn.clone(),
             prompt_length: prompt.len(),
@@ -275,11 +275,11 @@ async fn gguf_model(folder_or_id: &str, file: &str, sequences_at_once: usize) ->
 }
 
 async fn text_model(folder_or_id: &str, sequences_at_once: usize) -> Result<Model> {
-    Ok(TextModelBuilder::new(folder_or_id)
+    TextModelBuilder::new(folder_or_id)
         .with_max_num_seqs(sequences_at_once)
         .with_prefix_cache_n(None)
         .build()
-        .await?)
+        .await
 }
 
 /// Hands the logits of some tokens out of the engine and leaves them as they are.
