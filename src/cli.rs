@@ -8,13 +8,16 @@ mod input;
 mod models;
 mod rate;
 
+use std::fmt::Display;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use accord::config::Config;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -46,6 +49,9 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            error.exit()
+        }
         Err(error) if error.use_stderr() => {
             // One line: clap adds the usage and a hint over several.
             let text = error.render().to_string();
@@ -58,11 +64,25 @@ pub fn run() -> ExitCode {
     };
     match start(cli) {
         Ok(code) => code,
+        // Whoever read the results has seen enough: `accord rate FILE | head -1`.
+        Err(error) if is_closed_pipe(&error) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {}", one_line(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints a result.
+fn say(line: impl Display) -> Result<()> {
+    writeln!(std::io::stdout().lock(), "{line}").context("cannot write to standard output")
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// An error and its causes. candle's carry a backtrace where `RUST_BACKTRACE` is set.
@@ -77,10 +97,13 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 fn start(cli: Cli) -> Result<ExitCode> {
-    if let Err(error) = dotenvy::dotenv()
-        && !error.not_found()
-    {
-        return Err(error).context("cannot read .env");
+    match dotenvy::dotenv() {
+        // The error would show the line, which may hold the token.
+        Err(dotenvy::Error::LineParse(..)) => {
+            bail!("a line of .env is not KEY=value; put a value with spaces into quotes")
+        }
+        Err(error) if !error.not_found() => return Err(error).context("cannot read .env"),
+        _ => {}
     }
     let filter = EnvFilter::try_from_default_env()
         // mistral.rs warns of settings that it changes by itself.

@@ -10,7 +10,7 @@ use accord::inference::drafting::{DraftingSettings, draft};
 use accord::inference::generator::Generator;
 use accord::inference::model_files::{self, ModelFiles, ServingFormat};
 use accord::inference::reward::RewardModel;
-use accord::inference::serving::{Sampling, ServedModel};
+use accord::inference::serving::{self, Sampling, ServedModel};
 use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result};
 use sysinfo::System;
@@ -109,13 +109,13 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
     )
     .await?;
     println!(
-        "| {} candidates, {} drafts drawn again | {:.1} s |",
+        "| {} candidates, {} more drafts of no use | {:.1} s |",
         drafts.candidates.len(),
-        drafts.redrawn.values().sum::<usize>(),
+        drafts.rejected.values().sum::<usize>(),
         started.elapsed().as_secs_f64()
     );
 
-    let device = mistralrs::best_device(false)?;
+    let device = serving::device()?;
     let gguf = engines::files(config, &config.models.reward_model, "models.reward_model").await?;
     let ModelFiles::Gguf(path) = &gguf else {
         anyhow::bail!("the packed scorer reads GGUF files only, and models.reward_model is none");

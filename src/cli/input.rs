@@ -3,104 +3,119 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// One row of a file.
-pub struct Row<T> {
-    /// The line in which it begins, from 1.
+/// One row of a file, or why it cannot be used.
+struct Row<T> {
+    line: usize,
+    content: Result<T, String>,
+}
+
+/// Where a row stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub file: PathBuf,
+    /// The line in which the row begins, from 1.
     pub line: usize,
-    /// What it says, or why it cannot be used.
-    pub content: Result<T, String>,
-}
-
-/// The rows of a file.
-///
-/// # Errors
-/// A file that cannot be read, or is not text.
-pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<Row<T>>> {
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("cannot read standard input")?;
-        text
-    } else {
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
-    };
-    let is_toml = match path.extension() {
-        Some(extension) => extension == "toml",
-        None => !text.trim_start().starts_with('{'),
-    };
-    Ok(if text.trim().is_empty() {
-        Vec::new()
-    } else if is_toml {
-        vec![toml(&text)]
-    } else if let Ok(one) = serde_json::from_str(&text) {
-        vec![Row {
-            line: 1,
-            content: Ok(one),
-        }]
-    } else {
-        json_lines(&text)
-    })
-}
-
-/// Tells standard error which row cannot be used, and why.
-pub fn report_bad_row(path: &Path, line: usize, error: &str) {
-    eprintln!("{}", json!({ "file": path, "line": line, "error": error }));
 }
 
 /// The usable rows of several files, in their order. The others are reported, and so are
-/// files that cannot be read; the flag says whether there were any.
-pub fn usable_rows<T: DeserializeOwned>(paths: &[PathBuf]) -> (Vec<(usize, T)>, bool) {
-    let mut usable = Vec::new();
-    let mut all_usable = true;
-    for path in paths {
-        let rows = read(path).unwrap_or_else(|error| {
-            vec![Row {
-                line: 0,
-                content: Err(format!("{error:#}")),
-            }]
-        });
-        if rows.is_empty() {
-            all_usable = false;
-            report_bad_row(
-                path,
-                0,
-                "the file is empty, expected one JSON object a line or TOML",
-            );
-        }
-        for Row { line, content } in rows {
-            match content {
-                Ok(row) => usable.push((line, row)),
-                Err(error) => {
-                    all_usable = false;
-                    report_bad_row(path, line, &error);
+/// files that cannot be read; the flag says whether all were usable. Blocks, also the whole
+/// program's reaction to an interrupt, so it runs on a thread of its own.
+pub async fn usable_rows<T>(files: Vec<PathBuf>) -> Result<(Vec<(Place, T)>, bool)>
+where
+    T: DeserializeOwned + Send + 'static,
+{
+    let read = move || {
+        let mut usable = Vec::new();
+        let mut all_usable = true;
+        for file in files {
+            let rows = read(&file).unwrap_or_else(|error| {
+                vec![Row {
+                    line: 1,
+                    content: Err(format!("{error:#}")),
+                }]
+            });
+            for Row { line, content } in rows {
+                let place = Place {
+                    file: file.clone(),
+                    line,
+                };
+                match content {
+                    Ok(row) => usable.push((place, row)),
+                    Err(error) => {
+                        all_usable = false;
+                        report_bad_row(&place, &error);
+                    }
                 }
             }
         }
-    }
-    (usable, all_usable)
+        (usable, all_usable)
+    };
+    Ok(tokio::task::spawn_blocking(read).await?)
 }
 
-fn json_lines<T: DeserializeOwned>(text: &str) -> Vec<Row<T>> {
+/// Tells standard error which row cannot be used, and why.
+pub fn report_bad_row(place: &Place, error: &str) {
+    eprintln!(
+        "{}",
+        json!({ "file": place.file, "line": place.line, "error": error })
+    );
+}
+
+fn read<T: DeserializeOwned>(file: &Path) -> Result<Vec<Row<T>>> {
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .context("cannot read standard input")?;
+    } else {
+        bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+    ensure!(
+        !bytes.trim_ascii().is_empty(),
+        "the file is empty, expected one JSON object a line or TOML"
+    );
+    let text = String::from_utf8_lossy(bytes);
+    let is_toml = match file.extension() {
+        Some(extension) => extension == "toml",
+        None => !text.lines().any(|line| line.trim_start().starts_with('{')),
+    };
+    Ok(if is_toml {
+        vec![toml(&text)]
+    } else if let Ok(one @ Value::Object(_)) = serde_json::from_str(&text) {
+        vec![Row {
+            line: 1,
+            content: row(one),
+        }]
+    } else {
+        json_lines(bytes)
+    })
+}
+
+fn json_lines<T: DeserializeOwned>(bytes: &[u8]) -> Vec<Row<T>> {
     (1..)
-        .zip(text.lines())
-        .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(line, row)| Row {
-            line,
-            content: serde_json::from_str(row).map_err(|error| {
-                let what = error.to_string().replace(" at line 1 column", " at column");
-                if error.is_data() {
-                    what
-                } else {
-                    format!("not a JSON object on one line: {what}")
+        .zip(bytes.split(|&byte| byte == b'\n'))
+        .filter(|(_, line)| !line.trim_ascii().is_empty())
+        .map(|(line, bytes)| {
+            let content = match serde_json::from_slice(bytes) {
+                Ok(object @ Value::Object(_)) => row(object),
+                Ok(_) => Err("not a JSON object, expected one a line".into()),
+                Err(error) => {
+                    let what = error.to_string().replace(" at line 1 column", " at column");
+                    Err(format!("not a JSON object on one line: {what}"))
                 }
-            }),
+            };
+            Row { line, content }
         })
         .collect()
+}
+
+fn row<T: DeserializeOwned>(object: Value) -> Result<T, String> {
+    serde_json::from_value(object).map_err(|error| error.to_string())
 }
 
 fn toml<T: DeserializeOwned>(text: &str) -> Row<T> {
@@ -122,32 +137,46 @@ fn toml<T: DeserializeOwned>(text: &str) -> Row<T> {
 mod tests {
     use super::*;
 
-    fn lines(text: &str) -> Vec<(usize, Result<Vec<u8>, String>)> {
-        json_lines(text)
-            .into_iter()
-            .map(|row| (row.line, row.content))
-            .collect()
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Named {
+        name: String,
     }
 
     #[test]
     fn a_bad_line_does_not_hide_the_good_ones() {
-        let rows = lines("[1]\n\n[2\n[3]\n");
-        assert_eq!(rows[0], (1, Ok(vec![1])));
-        assert_eq!(rows[1].0, 3);
-        assert_eq!(
-            rows[1].1.as_ref().unwrap_err(),
-            "not a JSON object on one line: EOF while parsing a list at column 2"
-        );
-        assert_eq!(rows[2], (4, Ok(vec![3])));
+        let text = b"{\"name\":\"a\"}\n\n{\"name\n[3]\n{\"name\":\"\xff\"}\n{\"name\":\"b\"}\n";
+        let rows: Vec<Row<Named>> = json_lines(text);
+        let found: Vec<(usize, Result<&str, &str>)> = rows
+            .iter()
+            .map(|row| {
+                let content = row.content.as_ref();
+                (
+                    row.line,
+                    content.map(|row| row.name.as_str()).map_err(String::as_str),
+                )
+            })
+            .collect();
+        assert_eq!(found.len(), 5);
+        assert_eq!(found[0], (1, Ok("a")));
+        let unfinished = "not a JSON object on one line: EOF while parsing a string at column 6";
+        assert_eq!(found[1], (3, Err(unfinished)));
+        assert_eq!(found[2], (4, Err("not a JSON object, expected one a line")));
+        assert!(found[3].0 == 5 && found[3].1.is_err());
+        assert_eq!(found[4], (6, Ok("b")));
+    }
+
+    #[test]
+    fn one_json_object_may_take_several_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("one.json");
+        std::fs::write(&file, "\u{feff}{\n  \"name\": \"a\"\n}\n").unwrap();
+        let rows: Vec<Row<Named>> = read(&file).unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].content, Ok(Named { name: "a".into() }));
     }
 
     #[test]
     fn an_error_in_toml_names_its_line() {
-        #[derive(Debug, serde::Deserialize)]
-        struct Named {
-            #[expect(dead_code, reason = "only the reading is tested")]
-            name: String,
-        }
         let row: Row<Named> = toml("# a comment\nname = \n");
         assert_eq!(row.line, 2);
         assert!(row.content.is_err());

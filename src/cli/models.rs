@@ -10,6 +10,7 @@ use comfy_table::{Table, presets};
 use indicatif::DecimalBytes;
 
 use super::engines::{self, SERVING_FORMAT};
+use super::say;
 
 /// List the model files, or fetch and prepare those that the settings name
 #[derive(clap::Args)]
@@ -60,14 +61,16 @@ fn list(config: &Config) -> Result<()> {
             .into_owned();
         table.add_row([name, DecimalBytes(entry.bytes).to_string(), format, origin]);
     }
-    println!(
+    say(format!(
         "In {}:",
         model_files::models_dir(&config.data_dir).display()
-    );
-    println!("{}", table.trim_fmt());
-    println!("models.generator = {}", config.models.generator);
-    println!("models.reward_model = {}", config.models.reward_model);
-    Ok(())
+    ))?;
+    say(table.trim_fmt())?;
+    say(format!("models.generator = {}", config.models.generator))?;
+    say(format!(
+        "models.reward_model = {}",
+        config.models.reward_model
+    ))
 }
 
 async fn prepare(config: &Config, from: Option<PathBuf>) -> Result<()> {
@@ -85,7 +88,7 @@ async fn prepare(config: &Config, from: Option<PathBuf>) -> Result<()> {
         (&config.models.reward_model, "models.reward_model"),
     ] {
         let files = engines::files(config, source, key).await?;
-        println!("{key}: {files}");
+        say(format!("{key}: {files}"))?;
     }
     Ok(())
 }

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use accord::config::Config;
 use accord::deliberation::record::RatingRow;
+use accord::inference::reward::RewardModel;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::{engines, input};
+use super::input::{self, Place};
+use super::{engines, one_line, say};
 
 /// Predict how the author of each opinion would rate the statement
 #[derive(clap::Args)]
@@ -23,15 +25,14 @@ pub struct Args {
 
 /// Exit code 1 if a row could not be used or rated.
 pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
-    let (rows, mut all_rated) =
-        input::usable_rows::<Map<String, Value>>(std::slice::from_ref(&args.file));
-    let mut checked: Vec<(Map<String, Value>, RatingRow)> = Vec::with_capacity(rows.len());
-    for (line, fields) in rows {
-        match serde_json::from_value(Value::Object(fields.clone())) {
-            Ok(row) => checked.push((fields, row)),
+    let (rows, mut all_rated) = input::usable_rows(vec![args.file]).await?;
+    let mut checked: Vec<CheckedRow> = Vec::with_capacity(rows.len());
+    for (place, fields) in rows {
+        match serde_json::from_value(Value::Object(Map::clone(&fields))) {
+            Ok(row) => checked.push(CheckedRow { place, fields, row }),
             Err(error) => {
                 all_rated = false;
-                input::report_bad_row(&args.file, line, &error.to_string());
+                input::report_bad_row(&place, &error.to_string());
             }
         }
     }
@@ -40,19 +41,18 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
     }
     let reward_model = engines::reward_model(config).await?;
     // Rows of one participant that follow one another share a pass of the model.
-    for rows in
-        checked.chunk_by(|(_, a), (_, b)| (&a.question, &a.opinion) == (&b.question, &b.opinion))
-    {
-        let participant = &rows[0].1;
-        let statements: Vec<&str> = rows.iter().map(|(_, row)| row.statement.as_str()).collect();
-        let predicted = reward_model
-            .predict(&participant.question, &participant.opinion, &statements)
-            .await?;
-        for ((fields, _), distribution) in rows.iter().zip(predicted) {
-            let mut fields = fields.clone();
-            fields.insert("rating".into(), json!(distribution.mean()));
-            fields.insert("distribution".into(), json!(distribution));
-            println!("{}", Value::Object(fields));
+    for rows in checked.chunk_by(|CheckedRow { row: a, .. }, CheckedRow { row: b, .. }| {
+        (&a.question, &a.opinion) == (&b.question, &b.opinion)
+    }) {
+        if rate(rows, &reward_model).await.is_ok() {
+            continue;
+        }
+        // One of them cannot be rated: find out which.
+        for row in rows.chunks(1) {
+            if let Err(error) = rate(row, &reward_model).await {
+                all_rated = false;
+                input::report_bad_row(&row[0].place, &one_line(&error));
+            }
         }
     }
     Ok(if all_rated {
@@ -60,4 +60,27 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+struct CheckedRow {
+    place: Place,
+    /// As they were read; they are repeated with the rating.
+    fields: Map<String, Value>,
+    row: RatingRow,
+}
+
+/// Rates rows of one participant, and prints them when all are rated.
+async fn rate(rows: &[CheckedRow], reward_model: &RewardModel) -> Result<()> {
+    let RatingRow {
+        question, opinion, ..
+    } = &rows[0].row;
+    let statements: Vec<&str> = rows.iter().map(|row| row.row.statement.as_str()).collect();
+    let predicted = reward_model.predict(question, opinion, &statements).await?;
+    for (row, distribution) in rows.iter().zip(predicted) {
+        let mut fields = row.fields.clone();
+        fields.insert("rating".into(), json!(distribution.mean()));
+        fields.insert("distribution".into(), json!(distribution));
+        say(Value::Object(fields))?;
+    }
+    Ok(())
 }

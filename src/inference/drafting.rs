@@ -49,8 +49,8 @@ pub struct Drafts {
     /// No two nearly the same, in the order of their samples; fewer than asked for when a
     /// sample gave nothing usable however often it was drawn.
     pub candidates: Vec<Candidate>,
-    /// How often a sample was drawn again, by reason.
-    pub redrawn: HashMap<Unusable, usize>,
+    /// How many drafts could not stand as candidates, by reason.
+    pub rejected: HashMap<Unusable, usize>,
 }
 
 /// Drafts `settings.candidates` candidates for `question`. The same seed gives the same
@@ -129,7 +129,7 @@ pub async fn draft(
                 }
                 Err(reason) => {
                     tracing::debug!(seed, ?reason, "a draft cannot stand as a candidate");
-                    *drafts.redrawn.entry(reason).or_default() += 1;
+                    *drafts.rejected.entry(reason).or_default() += 1;
                 }
             }
         }

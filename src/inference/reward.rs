@@ -56,7 +56,7 @@ impl RewardModel {
         };
         let tokenizer = Tokenizer::from_gguf(&gguf.content.metadata)?;
         Ok(Self {
-            ratings: rating_tokens(&tokenizer)?,
+            ratings: rating_tokens(&tokenizer, &prompts)?,
             engine: Engine::Packed {
                 transformer: Arc::new(Transformer::load(gguf, device, dtype)?),
                 tokenizer: Box::new(tokenizer),
@@ -71,10 +71,20 @@ impl RewardModel {
     /// A model that has no token for one of the ratings.
     pub fn served(model: Arc<ServedModel>, prompts: Prompts) -> Result<Self> {
         Ok(Self {
-            ratings: rating_tokens(&model.tokenizer)?,
+            ratings: rating_tokens(&model.tokenizer, &prompts)?,
             engine: Engine::MistralRs(model),
             prompts,
         })
+    }
+
+    /// Whether there is room for a candidate after this question and opinion.
+    ///
+    /// # Errors
+    /// If they leave less than a statement needs of the model's context.
+    pub fn check_length(&self, question: &str, opinion: &str) -> Result<()> {
+        const STATEMENT_TOKENS: usize = 256;
+        let prefix = self.prompts.rating(question, opinion, &[])?.prefix;
+        self.check_fits(self.tokenizer().encode(&prefix)?.len() + STATEMENT_TOKENS)
     }
 
     /// How a participant with this opinion would rate each of `candidates`.
@@ -88,10 +98,7 @@ impl RewardModel {
         candidates: &[&str],
     ) -> Result<Vec<RatingDistribution>> {
         let prompt = self.prompts.rating(question, opinion, candidates)?;
-        let tokenizer = match &self.engine {
-            Engine::Packed { tokenizer, .. } => tokenizer,
-            Engine::MistralRs(model) => &model.tokenizer,
-        };
+        let tokenizer = self.tokenizer();
         let packed = PackedSequence {
             prefix: tokenizer.encode(&prompt.prefix)?,
             continuations: prompt
@@ -100,6 +107,9 @@ impl RewardModel {
                 .map(|continuation| tokenizer.encode(continuation))
                 .collect::<Result<_>>()?,
         };
+        for continuation in &packed.continuations {
+            self.check_fits(packed.prefix.len() + continuation.len())?;
+        }
         let logits = match &self.engine {
             Engine::Packed { transformer, .. } => {
                 let (transformer, ratings) = (transformer.clone(), self.ratings);
@@ -126,17 +136,40 @@ impl RewardModel {
             })
             .collect()
     }
+
+    fn tokenizer(&self) -> &Tokenizer {
+        match &self.engine {
+            Engine::Packed { tokenizer, .. } => tokenizer,
+            Engine::MistralRs(model) => &model.tokenizer,
+        }
+    }
+
+    fn check_fits(&self, tokens: usize) -> Result<()> {
+        let context_length = match &self.engine {
+            Engine::Packed { transformer, .. } => transformer.context_length,
+            Engine::MistralRs(model) => model.context_length,
+        };
+        ensure!(
+            tokens <= context_length,
+            "the question, the opinion and a statement take {tokens} tokens, the reward model reads {context_length}; shorten the opinion"
+        );
+        Ok(())
+    }
 }
 
 /// Finds the tokens by encoding each rating where it stands in the prompt.
-fn rating_tokens(tokenizer: &Tokenizer) -> Result<[u32; 7]> {
-    let before = tokenizer.encode("\nRating: ")?;
+fn rating_tokens(tokenizer: &Tokenizer, prompts: &Prompts) -> Result<[u32; 7]> {
+    let end = prompts
+        .rating("Why?", "Because.", &["So it is."])?
+        .continuations
+        .concat();
+    let before = tokenizer.encode(&end)?;
     let mut tokens = [0; 7];
     for (rating, token) in (1..).zip(&mut tokens) {
-        let whole = tokenizer.encode(&format!("\nRating: {rating}"))?;
+        let whole = tokenizer.encode(&format!("{end}{rating}"))?;
         ensure!(
             whole.len() == before.len() + 1 && whole.starts_with(&before),
-            "the reward model has no single token for the rating {rating}; choose another models.reward_model"
+            "the reward model has no single token for the rating {rating} after prompts/rating.j2; choose another models.reward_model, or end the template so that the digit follows"
         );
         *token = whole[before.len()];
     }

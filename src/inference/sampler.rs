@@ -33,6 +33,9 @@ pub struct SeededSampler<E> {
 impl<E: Fn(&[u32]) -> bool + Send + Sync> CustomLogitsProcessor for SeededSampler<E> {
     fn apply(&self, logits: &Tensor, context: &[u32]) -> candle_core::Result<Tensor> {
         let values: Vec<f32> = logits.to_dtype(DType::F32)?.to_vec1()?;
+        if values.iter().any(|logit| logit.is_nan()) {
+            candle_core::bail!("the logits are not numbers: the model file is damaged");
+        }
         let step = context.len() - self.prompt_length;
         let mut drawn = self.drawn.lock().expect("no draw panics");
         // The engine may ask for a step again when it recomputes a sequence.
@@ -126,6 +129,25 @@ mod tests {
         for (count, probability) in counts.iter().zip(probabilities) {
             assert!((count - probability).abs() < 0.015, "{counts:?}");
         }
+    }
+
+    #[test]
+    fn logits_that_are_not_numbers_are_an_error() {
+        let sampler = SeededSampler {
+            temperature: 1.0,
+            top_p: 0.8,
+            seed: 1,
+            ends: |_: &[u32]| false,
+            end_token: 0,
+            drawn: Arc::default(),
+            prompt_length: 1,
+        };
+        let apply = |values: [f32; 3]| {
+            let logits = Tensor::new(&values, &candle_core::Device::Cpu)?;
+            sampler.apply(&logits, &[7])?.to_vec1::<f32>()
+        };
+        assert_eq!(apply([-9.0, 9.0, -9.0]).unwrap(), [0.0, 1.0, 0.0]);
+        assert!(apply([0.0, f32::NAN, 0.0]).is_err());
     }
 
     #[test]

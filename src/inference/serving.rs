@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, anyhow, bail};
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use hf_hub::Cache;
 use mistralrs::{
     CustomLogitsProcessor, GgufModelBuilder, Model, NormalRequest, Request, RequestMessage,
@@ -55,11 +55,7 @@ impl ServedModel {
     pub async fn load(files: &ModelFiles) -> Result<Self> {
         // On the CPU mistral.rs 0.8.1 garbles all but one of the sequences that it decodes
         // together.
-        let sequences_at_once = if mistralrs::best_device(false)?.is_cpu() {
-            1
-        } else {
-            16
-        };
+        let sequences_at_once = if device()?.is_cpu() { 1 } else { 16 };
         let files = files.clone();
         // Loading blocks for seconds.
         let runtime = tokio::runtime::Handle::current();
@@ -262,6 +258,14 @@ impl ServedModel {
             _ => bail!("mistral.rs stopped in the middle of an answer"),
         }
     }
+}
+
+/// Where models run: a GPU if the build and the machine have one, else the CPU.
+///
+/// # Errors
+/// A GPU that cannot be opened.
+pub fn device() -> Result<Device> {
+    Ok(mistralrs::best_device(false)?)
 }
 
 async fn gguf_model(folder_or_id: &str, file: &str, sequences_at_once: usize) -> Result<Model> {
