@@ -15,7 +15,7 @@ use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result};
 use sysinfo::System;
 
-use super::engines;
+use super::{engines, say};
 
 /// Measure this machine: tokens a second, ratings a second, memory
 #[derive(clap::Args)]
@@ -42,12 +42,12 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         .context("no processor")?
         .brand()
         .to_owned();
-    println!(
+    say(format!(
         "{processor}, {} cores; {EXAMPLE}: {} opinions\n",
         system.cpus().len(),
         example.opinions.len()
-    );
-    println!("| what | figure |\n|---|---|");
+    ))?;
+    say("| what | figure |\n|---|---|")?;
 
     let files = engines::files(config, &config.models.generator, "models.generator").await?;
     let started = Instant::now();
@@ -55,10 +55,10 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         model: Arc::new(ServedModel::load(&files).await?),
         prompts: prompts.clone(),
     };
-    println!(
+    say(format!(
         "| loading the generator | {:.1} s |",
         started.elapsed().as_secs_f64()
-    );
+    ))?;
 
     // One token after the whole prompt costs the prompt; the rest is decoding.
     let sampling = Sampling {
@@ -84,15 +84,15 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         .await?
         .len();
     let decode_seconds = started.elapsed().as_secs_f64() - prompt_seconds;
-    println!(
+    say(format!(
         "| prompt of {} tokens | {:.0} tokens/s |",
         prompt.len(),
         prompt.len() as f64 / prompt_seconds
-    );
-    println!(
+    ))?;
+    say(format!(
         "| decoding | {:.0} tokens/s |",
         written as f64 / decode_seconds
-    );
+    ))?;
 
     let settings = DraftingSettings {
         candidates: CANDIDATES,
@@ -108,12 +108,12 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         |_| (),
     )
     .await?;
-    println!(
+    say(format!(
         "| {} candidates, {} more drafts of no use | {:.1} s |",
         drafts.candidates.len(),
         drafts.rejected.values().sum::<usize>(),
         started.elapsed().as_secs_f64()
-    );
+    ))?;
 
     let device = serving::device()?;
     let gguf = engines::files(config, &config.models.reward_model, "models.reward_model").await?;
@@ -122,10 +122,10 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
     };
     let started = Instant::now();
     let packed = RewardModel::packed(&GgufFile::open(path)?, &device, prompts.clone())?;
-    println!(
+    say(format!(
         "| loading the packed scorer | {:.1} s |",
         started.elapsed().as_secs_f64()
-    );
+    ))?;
     let statements = statements(&example);
     let texts: Vec<&str> = statements.iter().map(String::as_str).collect();
     let started = Instant::now();
@@ -134,13 +134,13 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
     }
     let rated = (example.opinions.len() * texts.len()) as f64;
     let packed_rate = rated / started.elapsed().as_secs_f64();
-    println!(
+    say(format!(
         "| packed scorer, {rated} ratings of statements of {WORDS} words | {packed_rate:.1} ratings/s |"
-    );
-    println!(
+    ))?;
+    say(format!(
         "| peak memory so far: all that a deliberation needs | {} |",
         peak_memory()
-    );
+    ))?;
     drop((generator, packed));
 
     let data_dir = config.data_dir.clone();
@@ -170,11 +170,13 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         }
     }
     let served_rate = f64::from(compared) / started.elapsed().as_secs_f64();
-    println!("| mistral.rs in f32, {compared} of the same ratings | {served_rate:.2} ratings/s |");
-    println!(
+    say(format!(
+        "| mistral.rs in f32, {compared} of the same ratings | {served_rate:.2} ratings/s |"
+    ))?;
+    say(format!(
         "| packed scorer against mistral.rs | {:.1} times |",
         packed_rate / served_rate
-    );
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
