@@ -10,23 +10,27 @@
 //! [`block`] holds a block's weights and its forward pass as plain functions of tensors, without
 //! an autograd graph; [`kernels`] the steps between matrix products.
 
+pub mod adapter;
+mod backward;
 pub mod block;
 pub mod gguf;
 mod kernels;
 
 use std::collections::HashSet;
-use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
-use block::{Block, KeysValues, Packing, Sizes};
+use block::{Block, KeysValues, Packing, Sizes, Span};
 use gguf::GgufFile;
 use kernels::Rotation;
 
-/// A language model with its weights in one floating-point type on one device.
-#[derive(Debug)]
+pub use backward::TrainingPass;
+
+/// A language model with its weights in one floating-point type on one device. Cloning it shares
+/// the weights.
+#[derive(Debug, Clone)]
 pub struct Transformer {
     pub sizes: Sizes,
     /// The most tokens of a prefix and one continuation together.
@@ -215,18 +219,27 @@ impl Transformer {
         Ok(self.embedding.index_select(&tokens, 0)?)
     }
 
-    /// Sequences of these lengths one after another, each starting at the same position.
-    fn pack(&self, lengths: impl Iterator<Item = usize>, first_position: usize) -> Result<Packing> {
-        let spans: Vec<Range<usize>> = lengths
+    /// Sequences of these lengths one after another, all with the same prefix, whose keys and
+    /// values are given apart.
+    fn pack(&self, lengths: impl Iterator<Item = usize>, prefix_length: usize) -> Result<Packing> {
+        let spans: Vec<Span> = lengths
             .scan(0, |end, length| {
                 let start = *end;
                 *end += length;
-                Some(start..*end)
+                Some(Span {
+                    rows: start..*end,
+                    prefix: 0..prefix_length,
+                })
             })
             .collect();
-        let positions = spans
-            .iter()
-            .flat_map(|span| first_position..first_position + span.len());
+        self.packing(spans)
+    }
+
+    fn packing(&self, spans: Vec<Span>) -> Result<Packing> {
+        let positions = spans.iter().flat_map(|span| {
+            let first = span.prefix.len();
+            first..first + span.rows.len()
+        });
         Ok(Packing {
             rotation: self.rotation(positions)?,
             spans,
@@ -427,7 +440,7 @@ impl Weights<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use candle_core::quantized::gguf_file::{self, Value};
     use candle_core::quantized::{GgmlDType, QTensor};
@@ -683,6 +696,12 @@ mod tests {
             .collect();
         let mut file = std::fs::File::create(path).unwrap();
         gguf_file::write(&mut file, &metadata, &tensors).unwrap();
+    }
+
+    /// Two blocks of random weights.
+    pub fn tiny_model() -> Transformer {
+        let directory = tempfile::tempdir().unwrap();
+        load(&directory, tiny_metadata(), tiny_tensors(true))
     }
 
     fn load(

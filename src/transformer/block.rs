@@ -6,7 +6,7 @@ use std::ops::Range;
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
-use super::kernels::{self, Rotation};
+use super::kernels::{self, Rotation, backward};
 
 /// Sizes that all blocks of a model share.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +32,7 @@ impl Sizes {
 }
 
 /// The weights of a block. Matrices are stored as [in, out] and multiplied from the right.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Block {
     /// [hidden]
     pub attention_norm: Tensor,
@@ -48,6 +48,61 @@ pub struct Block {
     pub down: Tensor,
 }
 
+/// One of a block's matrices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matrix {
+    QueryKeyValue,
+    AttentionOutput,
+    GateUp,
+    Down,
+}
+
+impl Matrix {
+    pub const ALL: [Self; 4] = [
+        Self::QueryKeyValue,
+        Self::AttentionOutput,
+        Self::GateUp,
+        Self::Down,
+    ];
+
+    /// The matrices of the GGUF that stand in it side by side, each with its columns.
+    pub fn parts(self, sizes: &Sizes) -> Vec<(&'static str, usize)> {
+        match self {
+            Self::QueryKeyValue => vec![
+                ("attn_q", sizes.query_width()),
+                ("attn_k", sizes.key_value_width()),
+                ("attn_v", sizes.key_value_width()),
+            ],
+            Self::AttentionOutput => vec![("attn_output", sizes.hidden)],
+            Self::GateUp => vec![
+                ("ffn_gate", sizes.feed_forward),
+                ("ffn_up", sizes.feed_forward),
+            ],
+            Self::Down => vec![("ffn_down", sizes.hidden)],
+        }
+    }
+}
+
+impl Block {
+    pub fn matrix(&self, matrix: Matrix) -> &Tensor {
+        match matrix {
+            Matrix::QueryKeyValue => &self.query_key_value,
+            Matrix::AttentionOutput => &self.attention_output,
+            Matrix::GateUp => &self.gate_up,
+            Matrix::Down => &self.down,
+        }
+    }
+
+    pub fn matrix_mut(&mut self, matrix: Matrix) -> &mut Tensor {
+        match matrix {
+            Matrix::QueryKeyValue => &mut self.query_key_value,
+            Matrix::AttentionOutput => &mut self.attention_output,
+            Matrix::GateUp => &mut self.gate_up,
+            Matrix::Down => &mut self.down,
+        }
+    }
+}
+
 /// Keys and values of one block, rotated: each [key-value heads, tokens, head size].
 #[derive(Debug)]
 pub struct KeysValues {
@@ -58,14 +113,52 @@ pub struct KeysValues {
 /// What a block needs to know of the tokens in front of it.
 #[derive(Debug)]
 pub struct Packing {
-    /// Rows of each sequence; together all rows, in order. A row sees the prefix and those rows
-    /// of its own sequence that are not after it.
-    pub spans: Vec<Range<usize>>,
+    /// The sequences; together all rows, in order.
+    pub spans: Vec<Span>,
     pub rotation: Rotation,
 }
 
+impl Packing {
+    fn rows(&self) -> Vec<Range<usize>> {
+        self.spans.iter().map(|span| span.rows.clone()).collect()
+    }
+}
+
+/// A sequence of tokens. A row sees all of the prefix, and those rows of its own sequence that are
+/// not after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    pub rows: Range<usize>,
+    /// Rows of keys and values: of those given apart, or else of an earlier sequence.
+    pub prefix: Range<usize>,
+}
+
+/// What the backward pass needs of a forward pass. All that is not kept follows from it without a
+/// large matrix product.
+#[derive(Debug)]
+pub struct Activations {
+    /// What went into the block: [rows, hidden].
+    pub x: Tensor,
+    /// Queries, keys and values before they are turned: [rows, query width + 2 * key-value width].
+    pub projected: Tensor,
+    /// [rows, query width]
+    pub attended: Tensor,
+    /// The residual stream between attention and feed-forward: [rows, hidden].
+    pub middle: Tensor,
+    /// [rows, 2 * feed-forward]
+    pub gate_up: Tensor,
+}
+
+impl Activations {
+    /// Numbers that are kept for a token.
+    pub fn width(sizes: &Sizes) -> usize {
+        2 * (sizes.hidden + sizes.query_width() + sizes.key_value_width() + sizes.feed_forward)
+    }
+}
+
 impl Block {
-    /// Shape of `x` and of the result: [tokens, hidden].
+    /// Shape of `x` and of the result: [tokens, hidden]. `prefix` holds the prefixes of the spans,
+    /// where they are not among the rows themselves.
     pub fn forward(
         &self,
         sizes: &Sizes,
@@ -73,29 +166,34 @@ impl Block {
         packing: &Packing,
         prefix: Option<&KeysValues>,
     ) -> Result<(Tensor, KeysValues)> {
-        let normed = kernels::norm(x, &self.attention_norm, sizes.norm_epsilon)?;
-        let projected = normed.matmul(&self.query_key_value)?;
-        let queries = kernels::group_heads(
-            &projected.narrow(1, 0, sizes.query_width())?,
-            Some(&packing.rotation),
-            sizes.key_value_heads,
-            sizes.head_size,
-        )?;
-        let own = split_keys_values(
-            sizes,
-            &projected.narrow(1, sizes.query_width(), 2 * sizes.key_value_width())?,
-            &packing.rotation,
-        )?;
-        let attended = attend_spans(
-            sizes,
-            &queries,
-            &packing.spans,
-            &own,
-            &packing.spans,
-            prefix,
-        )?;
-        let x = self.finish(sizes, x, &attended)?;
-        Ok((x, own))
+        let projected = self.project(sizes, x)?;
+        let (queries, own) = split_projected(sizes, &projected, &packing.rotation)?;
+        let rows = packing.rows();
+        let attended = attend_spans(sizes, &queries, &rows, &own, &packing.spans, prefix)?;
+        Ok((self.finish(sizes, x, &attended)?.output, own))
+    }
+
+    /// As [`Self::forward`], with the prefixes among the rows, and with what the backward pass
+    /// needs.
+    pub fn forward_keeping(
+        &self,
+        sizes: &Sizes,
+        x: Tensor,
+        packing: &Packing,
+    ) -> Result<(Tensor, Activations)> {
+        let projected = self.project(sizes, &x)?;
+        let (queries, own) = split_projected(sizes, &projected, &packing.rotation)?;
+        let rows = packing.rows();
+        let attended = attend_spans(sizes, &queries, &rows, &own, &packing.spans, None)?;
+        let finished = self.finish(sizes, &x, &attended)?;
+        let activations = Activations {
+            x,
+            projected,
+            attended,
+            middle: finished.middle,
+            gate_up: finished.gate_up,
+        };
+        Ok((finished.output, activations))
     }
 
     /// Keys and values only: all that is needed of a prefix in the last block.
@@ -119,7 +217,7 @@ impl Block {
         let last_rows: Vec<u32> = packing
             .spans
             .iter()
-            .map(|span| span.end as u32 - 1)
+            .map(|span| span.rows.end as u32 - 1)
             .collect();
         let count = last_rows.len();
         let last_rows = Tensor::from_vec(last_rows, count, x.device())?;
@@ -130,25 +228,104 @@ impl Block {
         };
         let normed = kernels::norm(&x, &self.attention_norm, sizes.norm_epsilon)?;
         let weight = self.query_key_value.narrow(1, 0, sizes.query_width())?;
-        let queries = kernels::group_heads(
-            &normed.matmul(&weight)?,
-            Some(&rotation),
-            sizes.key_value_heads,
-            sizes.head_size,
-        )?;
+        let queries = group_queries(sizes, &normed.matmul(&weight)?, &rotation)?;
         let rows: Vec<Range<usize>> = (0..count).map(|row| row..row + 1).collect();
         let attended = attend_spans(sizes, &queries, &rows, &own, &packing.spans, prefix)?;
-        self.finish(sizes, &x, &attended)
+        Ok(self.finish(sizes, &x, &attended)?.output)
     }
 
-    /// Everything after attention. Shapes: [rows, hidden], [rows, query width] to [rows, hidden].
-    fn finish(&self, sizes: &Sizes, x: &Tensor, attended: &Tensor) -> Result<Tensor> {
-        let update = attended.matmul(&self.attention_output)?;
-        let x = kernels::add_to(update, x)?;
-        let normed = kernels::norm(&x, &self.feed_forward_norm, sizes.norm_epsilon)?;
-        let inner = kernels::swiglu(&normed.matmul(&self.gate_up)?)?;
-        kernels::add_to(inner.matmul(&self.down)?, &x)
+    /// The gradient with respect to the block's input, from what [`Self::forward_keeping`] kept
+    /// and the gradient with respect to its output: both [rows, hidden].
+    ///
+    /// `on_matrix` is told, for each matrix, what it was multiplied with, [rows, in], and the
+    /// gradient with respect to the product, [rows, out]: all that the gradient of an adapter
+    /// needs.
+    pub fn backward(
+        &self,
+        sizes: &Sizes,
+        packing: &Packing,
+        activations: &Activations,
+        d_output: &Tensor,
+        on_matrix: &mut dyn FnMut(Matrix, &Tensor, &Tensor) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Tensor> {
+        let Activations {
+            x,
+            projected,
+            attended,
+            middle,
+            gate_up,
+        } = activations;
+        let epsilon = sizes.norm_epsilon;
+
+        // output = middle + swiglu(norm(middle) · gate_up) · down
+        on_matrix(Matrix::Down, &kernels::swiglu(gate_up)?, d_output)?;
+        let d_inner = d_output.matmul(&self.down.t()?)?;
+        let d_gate_up = backward::swiglu(gate_up, &d_inner)?;
+        let normed = kernels::norm(middle, &self.feed_forward_norm, epsilon)?;
+        on_matrix(Matrix::GateUp, &normed, &d_gate_up)?;
+        let d_normed = d_gate_up.matmul(&self.gate_up.t()?)?;
+        let through = backward::norm(middle, &self.feed_forward_norm, epsilon, &d_normed)?;
+        let d_middle = kernels::add_to(through, d_output)?;
+
+        // middle = x + attend(norm(x) · query_key_value) · attention_output
+        on_matrix(Matrix::AttentionOutput, attended, &d_middle)?;
+        let d_attended = d_middle.matmul(&self.attention_output.t()?)?;
+        let d_projected = attention_backward(sizes, packing, projected, &d_attended)?;
+        let normed = kernels::norm(x, &self.attention_norm, epsilon)?;
+        on_matrix(Matrix::QueryKeyValue, &normed, &d_projected)?;
+        let d_normed = d_projected.matmul(&self.query_key_value.t()?)?;
+        let through = backward::norm(x, &self.attention_norm, epsilon, &d_normed)?;
+        Ok(kernels::add_to(through, &d_middle)?)
     }
+
+    /// Queries, keys and values of each row: [rows, query width + 2 * key-value width].
+    fn project(&self, sizes: &Sizes, x: &Tensor) -> Result<Tensor> {
+        kernels::norm(x, &self.attention_norm, sizes.norm_epsilon)?.matmul(&self.query_key_value)
+    }
+
+    /// Everything after attention. Shapes: [rows, hidden], [rows, query width].
+    fn finish(&self, sizes: &Sizes, x: &Tensor, attended: &Tensor) -> Result<Finished> {
+        let update = attended.matmul(&self.attention_output)?;
+        let middle = kernels::add_to(update, x)?;
+        let normed = kernels::norm(&middle, &self.feed_forward_norm, sizes.norm_epsilon)?;
+        let gate_up = normed.matmul(&self.gate_up)?;
+        let inner = kernels::swiglu(&gate_up)?;
+        let output = kernels::add_to(inner.matmul(&self.down)?, &middle)?;
+        Ok(Finished {
+            middle,
+            gate_up,
+            output,
+        })
+    }
+}
+
+struct Finished {
+    /// As in [`Activations`].
+    middle: Tensor,
+    gate_up: Tensor,
+    /// [rows, hidden]
+    output: Tensor,
+}
+
+/// Shape of `projected`: [tokens, query width + 2 * key-value width].
+fn split_projected(
+    sizes: &Sizes,
+    projected: &Tensor,
+    rotation: &Rotation,
+) -> Result<(Tensor, KeysValues)> {
+    let (query_width, key_value_width) = (sizes.query_width(), sizes.key_value_width());
+    let queries = projected.narrow(1, 0, query_width)?;
+    let keys_values = projected.narrow(1, query_width, 2 * key_value_width)?;
+    Ok((
+        group_queries(sizes, &queries, rotation)?,
+        split_keys_values(sizes, &keys_values, rotation)?,
+    ))
+}
+
+/// Shape of `queries`: [tokens, query width].
+fn group_queries(sizes: &Sizes, queries: &Tensor, rotation: &Rotation) -> Result<Tensor> {
+    let (groups, head_size) = (sizes.key_value_heads, sizes.head_size);
+    kernels::group_heads(queries, Some(rotation), groups, head_size)
 }
 
 /// Shape of `projected`: [tokens, 2 * key-value width].
@@ -168,72 +345,201 @@ fn split_keys_values(sizes: &Sizes, projected: &Tensor, rotation: &Rotation) -> 
     })
 }
 
-/// Attention of each span of queries to the prefix and to the span of keys of the same sequence,
-/// whose last rows they are. No product is computed for a pair of different sequences.
+/// Attention of some rows of each span to its prefix and to itself: the last rows of it, as many
+/// as `query_rows` says. No product is computed for a pair of different sequences.
 ///
 /// Shapes: `queries` [key-value heads, rows * heads in a group, head size] to [rows, query width].
 fn attend_spans(
     sizes: &Sizes,
     queries: &Tensor,
-    query_spans: &[Range<usize>],
+    query_rows: &[Range<usize>],
     own: &KeysValues,
-    key_spans: &[Range<usize>],
+    spans: &[Span],
     prefix: Option<&KeysValues>,
 ) -> Result<Tensor> {
     let group = sizes.heads / sizes.key_value_heads;
-    let attended: Vec<Tensor> = query_spans
+    let attended: Vec<Tensor> = query_rows
         .par_iter()
-        .zip(key_spans)
-        .map(|(query_span, key_span)| {
-            let queries = queries.narrow(1, query_span.start * group, query_span.len() * group)?;
-            let join = |prefix: Option<&Tensor>, own: &Tensor| {
-                let own = own
-                    .narrow(1, key_span.start, key_span.len())?
-                    .contiguous()?;
-                match prefix {
-                    Some(prefix) => Tensor::cat(&[prefix, &own], 1),
-                    None => Ok(own),
-                }
-            };
-            let keys = join(prefix.map(|prefix| &prefix.keys), &own.keys)?;
-            let values = join(prefix.map(|prefix| &prefix.values), &own.values)?;
-            attend(sizes, &queries, &keys, &values)?
-                .reshape((
-                    sizes.key_value_heads,
-                    query_span.len(),
-                    group * sizes.head_size,
-                ))?
+        .zip(spans)
+        .map(|(rows, span)| {
+            let queries = queries.narrow(1, rows.start * group, rows.len() * group)?;
+            let seen = seen_by(span, own, prefix)?;
+            attend(sizes, &queries, &seen)?
+                .reshape((sizes.key_value_heads, rows.len(), group * sizes.head_size))?
                 .transpose(0, 1)?
-                .reshape((query_span.len(), sizes.query_width()))
+                .reshape((rows.len(), sizes.query_width()))
         })
         .collect::<Result<_>>()?;
     Tensor::cat(&attended, 0)
 }
 
+/// The keys and values of a span's prefix and of itself, in this order.
+fn seen_by(span: &Span, own: &KeysValues, prefix: Option<&KeysValues>) -> Result<KeysValues> {
+    let before = prefix.unwrap_or(own);
+    let join = |before: &Tensor, own: &Tensor| {
+        let own = own.narrow(1, span.rows.start, span.rows.len())?;
+        match span.prefix.is_empty() {
+            true => own.contiguous(),
+            false => {
+                let before = before.narrow(1, span.prefix.start, span.prefix.len())?;
+                Tensor::cat(&[before, own], 1)
+            }
+        }
+    };
+    Ok(KeysValues {
+        keys: join(&before.keys, &own.keys)?,
+        values: join(&before.values, &own.values)?,
+    })
+}
+
 /// Causal attention of the last rows of a sequence to all of it.
 ///
-/// Shapes: `queries` and result [key-value heads, rows * heads in a group, head size], `keys`
-/// and `values` [key-value heads, all rows, head size].
-fn attend(sizes: &Sizes, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
-    let group = sizes.heads / sizes.key_value_heads;
-    let rows = queries.dim(1)? / group;
-    let past = keys.dim(1)? - rows;
-    let scale = 1.0 / (sizes.head_size as f32).sqrt();
-    let attended: Vec<Tensor> = (0..rows)
-        .step_by(QUERY_ROWS)
-        .map(|start| {
-            let rows = QUERY_ROWS.min(rows - start);
-            let visible = past + start + rows;
-            let scores = queries
-                .narrow(1, start * group, rows * group)?
-                .matmul(&keys.narrow(1, 0, visible)?.transpose(1, 2)?)?;
-            let weights = kernels::causal_softmax(scores, group, scale)?;
-            weights.matmul(&values.narrow(1, 0, visible)?)
+/// Shapes: `queries` and result [key-value heads, rows * heads in a group, head size], `seen`
+/// [key-value heads, all rows, head size].
+fn attend(sizes: &Sizes, queries: &Tensor, seen: &KeysValues) -> Result<Tensor> {
+    let attended: Vec<Tensor> = query_chunks(sizes, queries, seen)?
+        .map(|chunk| {
+            let queries = queries.narrow(1, chunk.start, chunk.rows)?;
+            let weights = attention_weights(sizes, &queries, seen, chunk.visible)?;
+            weights.matmul(&seen.values.narrow(1, 0, chunk.visible)?)
         })
         .collect::<Result<_>>()?;
     Tensor::cat(&attended, 1)
 }
 
+/// The gradient with respect to queries, keys and values before they were turned.
+///
+/// Shapes: [rows, query width + 2 * key-value width], [rows, query width], and as the first.
+fn attention_backward(
+    sizes: &Sizes,
+    packing: &Packing,
+    projected: &Tensor,
+    d_attended: &Tensor,
+) -> Result<Tensor> {
+    let group = sizes.heads / sizes.key_value_heads;
+    let (queries, own) = split_projected(sizes, projected, &packing.rotation)?;
+    let d_attended =
+        kernels::group_heads(d_attended, None, sizes.key_value_heads, sizes.head_size)?;
+    // For each span: of its queries, and of all keys and values that it sees.
+    let parts: Vec<(Tensor, KeysValues)> = packing
+        .spans
+        .par_iter()
+        .map(|span| {
+            let (start, rows) = (span.rows.start * group, span.rows.len() * group);
+            let queries = queries.narrow(1, start, rows)?;
+            let d_attended = d_attended.narrow(1, start, rows)?;
+            attend_backward(sizes, &queries, &seen_by(span, &own, None)?, &d_attended)
+        })
+        .collect::<Result<_>>()?;
+
+    let tokens = projected.dim(0)?;
+    let d_queries: Vec<&Tensor> = parts.iter().map(|(d_queries, _)| d_queries).collect();
+    let d_queries = Tensor::cat(&d_queries, 1)?.contiguous()?;
+    let collect = |of: fn(&KeysValues) -> &Tensor| {
+        // Each span's own rows, and in those of a prefix the sum over all that see it.
+        let mut own: Vec<Tensor> = parts
+            .iter()
+            .zip(&packing.spans)
+            .map(|((_, seen), span)| of(seen).narrow(1, span.prefix.len(), span.rows.len()))
+            .collect::<Result<_>>()?;
+        for ((_, seen), span) in parts.iter().zip(&packing.spans) {
+            if let Some(prefix) = packing
+                .spans
+                .iter()
+                .position(|other| !span.prefix.is_empty() && other.rows == span.prefix)
+            {
+                own[prefix] = (&own[prefix] + of(seen).narrow(1, 0, span.prefix.len())?)?;
+            }
+        }
+        Tensor::cat(&own, 1)?.contiguous()
+    };
+    let rotation = Some(&packing.rotation);
+    let of_queries = backward::group_heads(&d_queries, rotation, tokens)?;
+    let of_keys = backward::group_heads(&collect(|seen| &seen.keys)?, rotation, tokens)?;
+    let of_values = backward::group_heads(&collect(|seen| &seen.values)?, None, tokens)?;
+    Tensor::cat(&[of_queries, of_keys, of_values], 1)
+}
+
+/// Of [`attend`]: the gradients with respect to the queries, and to the keys and values.
+fn attend_backward(
+    sizes: &Sizes,
+    queries: &Tensor,
+    seen: &KeysValues,
+    d_attended: &Tensor,
+) -> Result<(Tensor, KeysValues)> {
+    let mut d_queries = Vec::new();
+    let mut d_seen: Option<KeysValues> = None;
+    let all = seen.keys.dim(1)?;
+    for chunk in query_chunks(sizes, queries, seen)? {
+        let queries = queries.narrow(1, chunk.start, chunk.rows)?;
+        let d_attended = d_attended.narrow(1, chunk.start, chunk.rows)?;
+        let visible = chunk.visible;
+        let weights = attention_weights(sizes, &queries, seen, visible)?;
+        let d_weights = d_attended.matmul(&seen.values.narrow(1, 0, visible)?.transpose(1, 2)?)?;
+        let d_scores = backward::causal_softmax(&weights, d_weights, score_scale(sizes))?;
+        d_queries.push(d_scores.matmul(&seen.keys.narrow(1, 0, visible)?)?);
+        let of_keys = d_scores.transpose(1, 2)?.matmul(&queries.contiguous()?)?;
+        let of_values = weights.transpose(1, 2)?.matmul(&d_attended.contiguous()?)?;
+        let (keys, values) = (
+            of_keys.pad_with_zeros(1, 0, all - visible)?,
+            of_values.pad_with_zeros(1, 0, all - visible)?,
+        );
+        d_seen = Some(match d_seen {
+            None => KeysValues { keys, values },
+            Some(sum) => KeysValues {
+                keys: (sum.keys + keys)?,
+                values: (sum.values + values)?,
+            },
+        });
+    }
+    match d_seen {
+        Some(d_seen) => Ok((Tensor::cat(&d_queries, 1)?, d_seen)),
+        None => candle_core::bail!("a sequence without rows has no gradient"),
+    }
+}
+
+/// The softmax of the scores of some queries over the first `visible` keys.
+fn attention_weights(
+    sizes: &Sizes,
+    queries: &Tensor,
+    seen: &KeysValues,
+    visible: usize,
+) -> Result<Tensor> {
+    let keys = seen.keys.narrow(1, 0, visible)?.transpose(1, 2)?;
+    let group = sizes.heads / sizes.key_value_heads;
+    kernels::causal_softmax(queries.matmul(&keys)?, group, score_scale(sizes))
+}
+
+fn score_scale(sizes: &Sizes) -> f32 {
+    1.0 / (sizes.head_size as f32).sqrt()
+}
+
+/// Some of the queries of a sequence.
+struct QueryChunk {
+    /// In rows of the queries: tokens * heads in a group.
+    start: usize,
+    rows: usize,
+    /// Keys that the last of them sees.
+    visible: usize,
+}
+
 /// Queries at a time: bounds the memory of the scores of a long sequence, and saves products
 /// with keys that lie after all of them.
-const QUERY_ROWS: usize = 256;
+fn query_chunks(
+    sizes: &Sizes,
+    queries: &Tensor,
+    seen: &KeysValues,
+) -> Result<impl Iterator<Item = QueryChunk>> {
+    const TOKENS: usize = 256;
+    let group = sizes.heads / sizes.key_value_heads;
+    let tokens = queries.dim(1)? / group;
+    let past = seen.keys.dim(1)? - tokens;
+    Ok((0..tokens).step_by(TOKENS).map(move |start| {
+        let count = TOKENS.min(tokens - start);
+        QueryChunk {
+            start: start * group,
+            rows: count * group,
+            visible: past + start + count,
+        }
+    }))
+}

@@ -4,6 +4,8 @@
 //! memory (often on one thread) for every addition, and a version made of candle's operations for
 //! every other device and type. The tests compare the two.
 
+pub mod backward;
+
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, InplaceOp1, InplaceOp2, Layout, Result,
     Shape, Tensor, bail,
@@ -364,6 +366,19 @@ fn lane_sum(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
+/// The scalar product, summed in 16 lanes.
+fn lane_sum_of_products(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0; 16];
+    let (mut a, mut b) = (a.chunks_exact(16), b.chunks_exact(16));
+    for (a, b) in (&mut a).zip(&mut b) {
+        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += a * b;
+        }
+    }
+    let rest = a.remainder().iter().zip(b.remainder());
+    lanes.iter().sum::<f32>() + rest.map(|(a, b)| a * b).sum::<f32>()
+}
+
 fn lane_max(values: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; 16];
     let mut chunks = values.chunks_exact(16);
@@ -487,7 +502,7 @@ mod tests {
     }
 
     /// To within 1e-5, or that share of an expected value beyond 1.
-    fn assert_close(found: &Tensor, expected: &Tensor) {
+    pub fn assert_close(found: &Tensor, expected: &Tensor) {
         assert_eq!(found.dims(), expected.dims());
         let scale = expected.abs().unwrap().maximum(1f32).unwrap();
         let difference = (found - expected)
