@@ -1,4 +1,4 @@
-//! A llama-family transformer on candle, read from GGUF.
+//! A llama-family transformer (llama, qwen2, qwen3) on candle, read from GGUF.
 //!
 //! Its forward pass is made for scoring many continuations of one prefix (the reward model: the
 //! prefix is a question and one participant's opinion, the continuations are the candidates).
@@ -24,6 +24,7 @@ use rayon::prelude::*;
 
 use block::{Block, KeysValues, Packing, Sizes, Span};
 use gguf::GgufFile;
+pub use kernels::Pairs;
 use kernels::Rotation;
 
 pub use backward::TrainingPass;
@@ -36,6 +37,7 @@ pub struct Transformer {
     /// The most tokens of a prefix and one continuation together.
     pub context_length: usize,
     pub rotation_base: f32,
+    pub rotation_pairs: Pairs,
     /// [vocabulary, hidden]
     pub embedding: Tensor,
     pub blocks: Vec<Block>,
@@ -44,6 +46,36 @@ pub struct Transformer {
     /// [vocabulary, hidden]; the same storage as `embedding` where the model ties them.
     pub output: Tensor,
 }
+
+/// What sets an architecture of the llama family apart from the others.
+#[derive(Debug, Clone, Copy)]
+pub struct Architecture {
+    /// `general.architecture` of a GGUF file, and the first part of its metadata keys.
+    pub name: &'static str,
+    rotation_pairs: Pairs,
+    /// Beside those that all have; with their suffix.
+    more_block_tensors: &'static [&'static str],
+}
+
+/// All that [`Transformer::load`] reads.
+pub const ARCHITECTURES: [Architecture; 3] = [
+    Architecture {
+        name: "llama",
+        // Its converter reorders the rows of queries and keys, so that pairs are neighbors.
+        rotation_pairs: Pairs::Neighbors,
+        more_block_tensors: &[],
+    },
+    Architecture {
+        name: "qwen2",
+        rotation_pairs: Pairs::Halves,
+        more_block_tensors: &["attn_q.bias", "attn_k.bias", "attn_v.bias"],
+    },
+    Architecture {
+        name: "qwen3",
+        rotation_pairs: Pairs::Halves,
+        more_block_tensors: &["attn_q_norm.weight", "attn_k_norm.weight"],
+    },
+];
 
 /// Token ids of several texts that begin alike.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,23 +90,30 @@ impl Transformer {
     /// Reads all weights and turns them into `dtype`.
     ///
     /// # Errors
-    /// If the architecture is not `llama`, or a variant of it that is not supported, or if
-    /// metadata or tensors are missing or do not fit together.
+    /// If the architecture is not one of [`ARCHITECTURES`], or a variant that is not supported, or
+    /// if metadata or tensors are missing or do not fit together.
     pub fn load(file: &GgufFile, device: &Device, dtype: DType) -> Result<Self> {
         let name = file.path.display();
         let architecture = file.string("general.architecture")?;
-        ensure!(
-            architecture == "llama",
-            "the architecture of {name} is {architecture}, but only llama is supported here"
-        );
-        let block_count = file.u32("llama.block_count")? as usize;
-        let sizes = read_sizes(file)?;
-        check_tensor_names(file, block_count)?;
+        let known = ARCHITECTURES.map(|architecture| architecture.name);
+        let architecture = ARCHITECTURES
+            .into_iter()
+            .find(|known| known.name == architecture)
+            .with_context(|| {
+                format!(
+                    "the architecture of {name} is {architecture}, but one of {} was expected",
+                    known.join(", ")
+                )
+            })?;
+        let block_count = file.u32(&architecture.key("block_count"))? as usize;
+        let sizes = read_sizes(file, &architecture)?;
+        check_tensor_names(file, &architecture, block_count)?;
 
         let weights = Weights {
             file,
             device,
             dtype,
+            architecture,
         };
         let vocabulary = match file.tensor_info(EMBEDDING)?.shape.dims() {
             &[vocabulary, _] => vocabulary,
@@ -91,12 +130,14 @@ impl Transformer {
             .into_par_iter()
             .map(|index| weights.block(index, &sizes))
             .collect::<Result<Vec<Block>>>()?;
+        let rotation_base = architecture.key("rope.freq_base");
         Ok(Self {
-            context_length: file.u32("llama.context_length")? as usize,
-            rotation_base: match file.content.metadata.contains_key(ROTATION_BASE) {
-                true => file.f32(ROTATION_BASE)?,
+            context_length: file.u32(&architecture.key("context_length"))? as usize,
+            rotation_base: match file.content.metadata.contains_key(&rotation_base) {
+                true => file.f32(&rotation_base)?,
                 false => 10_000.0,
             },
+            rotation_pairs: architecture.rotation_pairs,
             output_norm: weights.vector(OUTPUT_NORM, sizes.hidden)?,
             sizes,
             embedding,
@@ -265,6 +306,7 @@ impl Transformer {
                 .to_dtype(self.embedding.dtype())
         };
         Ok(Rotation {
+            pairs: self.rotation_pairs,
             cos: table(cos)?,
             sin: table(sin)?,
         })
@@ -298,7 +340,6 @@ fn chunks(continuations: &[Vec<u32>]) -> Vec<&[Vec<u32>]> {
 const EMBEDDING: &str = "token_embd.weight";
 const OUTPUT: &str = "output.weight";
 const OUTPUT_NORM: &str = "output_norm.weight";
-const ROTATION_BASE: &str = "llama.rope.freq_base";
 const BLOCK_TENSORS: [&str; 9] = [
     "attn_norm",
     "attn_q",
@@ -311,9 +352,16 @@ const BLOCK_TENSORS: [&str; 9] = [
     "ffn_down",
 ];
 
-fn read_sizes(file: &GgufFile) -> Result<Sizes> {
-    let size = |key: &str| -> Result<usize> {
-        let size = file.u32(key)? as usize;
+impl Architecture {
+    fn key(&self, part: &str) -> String {
+        format!("{}.{part}", self.name)
+    }
+}
+
+fn read_sizes(file: &GgufFile, architecture: &Architecture) -> Result<Sizes> {
+    let size = |part: &str| -> Result<usize> {
+        let key = architecture.key(part);
+        let size = file.u32(&key)? as usize;
         ensure!(
             size > 0,
             "metadata {key} of {} is 0, at least 1 was expected",
@@ -321,15 +369,18 @@ fn read_sizes(file: &GgufFile) -> Result<Sizes> {
         );
         Ok(size)
     };
-    let has = |key: &str| file.content.metadata.contains_key(key);
-    let hidden = size("llama.embedding_length")?;
-    let heads = size("llama.attention.head_count")?;
-    let key_value_heads = match has("llama.attention.head_count_kv") {
-        true => size("llama.attention.head_count_kv")?,
+    let has = |part: &str| {
+        let key = architecture.key(part);
+        file.content.metadata.contains_key(&key)
+    };
+    let hidden = size("embedding_length")?;
+    let heads = size("attention.head_count")?;
+    let key_value_heads = match has("attention.head_count_kv") {
+        true => size("attention.head_count_kv")?,
         false => heads,
     };
-    let head_size = match has("llama.attention.key_length") {
-        true => size("llama.attention.key_length")?,
+    let head_size = match has("attention.key_length") {
+        true => size("attention.key_length")?,
         false => hidden / heads,
     };
     ensure!(
@@ -337,50 +388,58 @@ fn read_sizes(file: &GgufFile) -> Result<Sizes> {
         "the attention sizes of {} do not fit: {heads} heads of {head_size}, {key_value_heads} of keys and values",
         file.path.display()
     );
-    let rotated = "llama.rope.dimension_count";
+    let rotated = "rope.dimension_count";
     ensure!(
         !has(rotated) || size(rotated)? == head_size,
         "{} rotates a part of each head only, which is not supported here",
         file.path.display()
     );
-    let scaling = "llama.rope.scaling.type";
+    let scaling = "rope.scaling.type";
     ensure!(
-        !has(scaling) || file.string(scaling)? == "none",
+        !has(scaling) || file.string(&architecture.key(scaling))? == "none",
         "{} scales its rotary embedding, which is not supported here",
         file.path.display()
     );
     Ok(Sizes {
         hidden,
-        feed_forward: size("llama.feed_forward_length")?,
+        feed_forward: size("feed_forward_length")?,
         heads,
         key_value_heads,
         head_size,
-        norm_epsilon: file.f32("llama.attention.layer_norm_rms_epsilon")?,
+        norm_epsilon: file.f32(&architecture.key("attention.layer_norm_rms_epsilon"))?,
     })
 }
 
 /// A tensor that this model does not use (a bias, an expert, a table of rotation factors) means
 /// a variant whose results would be wrong.
-fn check_tensor_names(file: &GgufFile, block_count: usize) -> Result<()> {
+fn check_tensor_names(
+    file: &GgufFile,
+    architecture: &Architecture,
+    block_count: usize,
+) -> Result<()> {
     let names = &file.content.tensor_infos;
     ensure!(
         (1..=names.len()).contains(&block_count),
-        "metadata llama.block_count of {} is {block_count}, but there are {} tensors",
+        "metadata {}.block_count of {} is {block_count}, but there are {} tensors",
+        architecture.name,
         file.path.display(),
         names.len()
     );
     let known: HashSet<String> = (0..block_count)
         .flat_map(|index| {
-            BLOCK_TENSORS
-                .iter()
-                .map(move |name| format!("blk.{index}.{name}.weight"))
+            let common = BLOCK_TENSORS.map(|part| format!("blk.{index}.{part}.weight"));
+            let more = architecture.more_block_tensors.iter();
+            common
+                .into_iter()
+                .chain(more.map(move |name| format!("blk.{index}.{name}")))
         })
         .chain([EMBEDDING, OUTPUT, OUTPUT_NORM].map(String::from))
         .collect();
     if let Some(unknown) = names.keys().filter(|name| !known.contains(*name)).min() {
         bail!(
-            "{} has a tensor {unknown}: this variant of llama is not supported here",
-            file.path.display()
+            "{} has a tensor {unknown}: this variant of {} is not supported here",
+            file.path.display(),
+            architecture.name
         );
     }
     Ok(())
@@ -390,11 +449,26 @@ struct Weights<'a> {
     file: &'a GgufFile,
     device: &'a Device,
     dtype: DType,
+    architecture: Architecture,
 }
 
 impl Weights<'_> {
     fn block(&self, index: usize, sizes: &Sizes) -> Result<Block> {
         let name = |part: &str| format!("blk.{index}.{part}.weight");
+        // None where the architecture has no such tensor.
+        let vector = |part: &str, length| -> Result<Option<Tensor>> {
+            match self.architecture.more_block_tensors.contains(&part) {
+                true => Ok(Some(self.vector(&format!("blk.{index}.{part}"), length)?)),
+                false => Ok(None),
+            }
+        };
+        let biases: Option<Vec<Tensor>> = [
+            vector("attn_q.bias", sizes.query_width())?,
+            vector("attn_k.bias", sizes.key_value_width())?,
+            vector("attn_v.bias", sizes.key_value_width())?,
+        ]
+        .into_iter()
+        .collect();
         let matrix = |part: &str, rows, columns| self.matrix(&name(part), rows, columns);
         let side_by_side =
             |parts: &[Tensor]| -> Result<Tensor> { Ok(Tensor::cat(parts, 0)?.t()?.contiguous()?) };
@@ -406,6 +480,12 @@ impl Weights<'_> {
                 matrix("attn_k", sizes.key_value_width(), hidden)?,
                 matrix("attn_v", sizes.key_value_width(), hidden)?,
             ])?,
+            query_key_value_bias: match biases {
+                Some(biases) => Some(Tensor::cat(&biases, 0)?),
+                None => None,
+            },
+            query_norm: vector("attn_q_norm.weight", sizes.head_size)?,
+            key_norm: vector("attn_k_norm.weight", sizes.head_size)?,
             attention_output: side_by_side(&[matrix("attn_output", hidden, sizes.query_width())?])?,
             feed_forward_norm: self.vector(&name("ffn_norm"), hidden)?,
             gate_up: side_by_side(&[
@@ -448,19 +528,50 @@ pub(crate) mod tests {
 
     #[test]
     fn the_forward_pass_equals_the_formulas_written_out() {
-        let directory = tempfile::tempdir().unwrap();
-        let model = load(&directory, tiny_metadata(), tiny_tensors(true));
-        let tokens: Vec<u32> = (0..40).map(|index| index * 7 % VOCABULARY as u32).collect();
-        for prefix in [0, 1, 17, 39] {
-            let found = logits(&model, &tokens[..prefix], &[&tokens[prefix..]]);
-            assert_close(&found[0], &reference_logits(&model, &tokens), 1e-4);
+        for model in tiny_models() {
+            let tokens: Vec<u32> = (0..40).map(|index| index * 7 % VOCABULARY as u32).collect();
+            for prefix in [0, 1, 17, 39] {
+                let found = logits(&model, &tokens[..prefix], &[&tokens[prefix..]]);
+                assert_close(&found[0], &reference_logits(&model, &tokens), 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn only_qwen_rotates_halves_qwen2_has_biases_and_qwen3_head_norms() {
+        let found = tiny_models().map(|model| {
+            let has = |part: fn(&Block) -> &Option<Tensor>| {
+                model.blocks.iter().all(|block| part(block).is_some())
+            };
+            (
+                model.rotation_pairs,
+                has(|block| &block.query_key_value_bias),
+                has(|block| &block.query_norm) && has(|block| &block.key_norm),
+            )
+        });
+        let expected = [
+            (Pairs::Neighbors, false, false),
+            (Pairs::Halves, true, false),
+            (Pairs::Halves, false, true),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_qwen_file_without_its_own_tensors_is_an_error() {
+        for (architecture, missing) in [
+            ("qwen2", "blk.1.attn_v.bias"),
+            ("qwen3", "blk.0.attn_k_norm.weight"),
+        ] {
+            let (metadata, mut tensors) = tiny_qwen(architecture);
+            tensors.retain(|(name, _)| name != missing);
+            assert_load_error(metadata, tensors, &format!("has no tensor {missing}"));
         }
     }
 
     #[test]
     fn a_packed_sequence_scores_as_each_continuation_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        let model = load(&directory, tiny_metadata(), tiny_tensors(true));
+        let models = tiny_models();
         let tokens: Vec<u32> = (0..2500)
             .map(|index| index * 11 % VOCABULARY as u32)
             .collect();
@@ -471,11 +582,15 @@ pub(crate) mod tests {
             .enumerate()
             .map(|(index, length)| &tokens[index..index + length])
             .collect();
-        for prefix in [&tokens[..0], &tokens[..1], &tokens[30..380]] {
-            let packed = logits(&model, prefix, &continuations);
+        let prefixes = [&tokens[..0], &tokens[..1], &tokens[30..380]];
+        for (model, prefix) in models
+            .iter()
+            .flat_map(|model| prefixes.map(|prefix| (model, prefix)))
+        {
+            let packed = logits(model, prefix, &continuations);
             for (continuation, packed) in continuations.iter().zip(&packed) {
                 let whole = [prefix, continuation].concat();
-                assert_close(packed, &logits(&model, &[], &[&whole])[0], 1e-4);
+                assert_close(packed, &logits(model, &[], &[&whole])[0], 1e-4);
             }
         }
     }
@@ -546,11 +661,11 @@ pub(crate) mod tests {
     #[test]
     fn another_architecture_is_named() {
         let mut metadata = tiny_metadata();
-        metadata[0].1 = Value::String("qwen3".to_owned());
+        metadata[0].1 = Value::String("qwen3moe".to_owned());
         assert_load_error(
             metadata,
             tiny_tensors(true),
-            "is qwen3, but only llama is supported here",
+            "is qwen3moe, but one of llama, qwen2, qwen3 was expected",
         );
     }
 
@@ -649,7 +764,11 @@ pub(crate) mod tests {
     }
 
     fn tiny_tensors(untied: bool) -> Vec<(String, Tensor)> {
-        let key_value = KEY_VALUE_HEADS * HEAD_SIZE;
+        tiny_tensors_with_heads_of(HEAD_SIZE, untied)
+    }
+
+    fn tiny_tensors_with_heads_of(head_size: usize, untied: bool) -> Vec<(String, Tensor)> {
+        let (query, key_value) = (HEADS * head_size, KEY_VALUE_HEADS * head_size);
         let mut tensors = vec![
             (EMBEDDING.to_owned(), random(&[VOCABULARY, HIDDEN])),
             (OUTPUT_NORM.to_owned(), random(&[HIDDEN])),
@@ -660,10 +779,10 @@ pub(crate) mod tests {
         for index in 0..BLOCKS {
             let shapes: [&[usize]; 9] = [
                 &[HIDDEN],
-                &[HIDDEN, HIDDEN],
+                &[query, HIDDEN],
                 &[key_value, HIDDEN],
                 &[key_value, HIDDEN],
-                &[HIDDEN, HIDDEN],
+                &[HIDDEN, query],
                 &[HIDDEN],
                 &[FEED_FORWARD, HIDDEN],
                 &[FEED_FORWARD, HIDDEN],
@@ -676,13 +795,68 @@ pub(crate) mod tests {
         tensors
     }
 
+    type Metadata = Vec<(String, Value)>;
+
+    /// qwen2 with the usual head size, qwen3 with another.
+    fn tiny_qwen(architecture: &str) -> (Metadata, Vec<(String, Tensor)>) {
+        let (head_size, more_block_tensors) = match architecture {
+            "qwen2" => {
+                let key_value = KEY_VALUE_HEADS * HEAD_SIZE;
+                let biases = [
+                    ("attn_q.bias", HIDDEN),
+                    ("attn_k.bias", key_value),
+                    ("attn_v.bias", key_value),
+                ];
+                (HEAD_SIZE, biases.to_vec())
+            }
+            _ => {
+                let norms = [("attn_q_norm.weight", 10), ("attn_k_norm.weight", 10)];
+                (10, norms.to_vec())
+            }
+        };
+        let mut metadata: Metadata = tiny_metadata()
+            .into_iter()
+            .map(|(key, value)| (key.replace("llama", architecture), value))
+            .collect();
+        metadata[0].1 = Value::String(architecture.to_owned());
+        let key_length = format!("{architecture}.attention.key_length");
+        metadata.push((key_length, Value::U32(head_size as u32)));
+        let mut tensors = tiny_tensors_with_heads_of(head_size, true);
+        for index in 0..BLOCKS {
+            for (part, length) in &more_block_tensors {
+                tensors.push((format!("blk.{index}.{part}"), random(&[*length])));
+            }
+        }
+        (metadata, tensors)
+    }
+
+    /// One of each architecture.
+    pub fn tiny_models() -> [Transformer; 3] {
+        let directory = tempfile::tempdir().unwrap();
+        let qwen = |architecture| {
+            let (metadata, tensors) = tiny_qwen(architecture);
+            load(&directory, metadata, tensors)
+        };
+        [
+            load(&directory, tiny_metadata(), tiny_tensors(true)),
+            qwen("qwen2"),
+            qwen("qwen3"),
+        ]
+    }
+
     fn random(shape: &[usize]) -> Tensor {
         Tensor::randn(0f32, 0.4, shape, &Device::Cpu).unwrap()
     }
 
-    fn write(path: &Path, metadata: &[(&str, Value)], tensors: &[(String, Tensor)]) {
-        let metadata: Vec<(&str, &Value)> =
-            metadata.iter().map(|(key, value)| (*key, value)).collect();
+    fn write<Key: AsRef<str>>(
+        path: &Path,
+        metadata: &[(Key, Value)],
+        tensors: &[(String, Tensor)],
+    ) {
+        let metadata: Vec<(&str, &Value)> = metadata
+            .iter()
+            .map(|(key, value)| (key.as_ref(), value))
+            .collect();
         let tensors: Vec<(&str, QTensor)> = tensors
             .iter()
             .map(|(name, tensor)| {
@@ -698,15 +872,9 @@ pub(crate) mod tests {
         gguf_file::write(&mut file, &metadata, &tensors).unwrap();
     }
 
-    /// Two blocks of random weights.
-    pub fn tiny_model() -> Transformer {
-        let directory = tempfile::tempdir().unwrap();
-        load(&directory, tiny_metadata(), tiny_tensors(true))
-    }
-
-    fn load(
+    fn load<Key: AsRef<str>>(
         directory: &tempfile::TempDir,
-        metadata: Vec<(&str, Value)>,
+        metadata: Vec<(Key, Value)>,
         tensors: Vec<(String, Tensor)>,
     ) -> Transformer {
         let path = directory.path().join("tiny.gguf");
@@ -715,8 +883,8 @@ pub(crate) mod tests {
         Transformer::load(&file, &Device::Cpu, DType::F32).unwrap()
     }
 
-    fn assert_load_error(
-        metadata: Vec<(&str, Value)>,
+    fn assert_load_error<Key: AsRef<str>>(
+        metadata: Vec<(Key, Value)>,
         tensors: Vec<(String, Tensor)>,
         expected: &str,
     ) {
@@ -753,8 +921,10 @@ pub(crate) mod tests {
     }
 
     /// The model as its papers give it, one number at a time in f64: Llama (arXiv:2302.13971)
-    /// with grouped queries (arXiv:2305.13245) and pairs of neighbors rotated (arXiv:2104.09864).
+    /// with grouped queries (arXiv:2305.13245) and pairs rotated (arXiv:2104.09864); biases as in
+    /// Qwen2 (arXiv:2407.10671), head norms as in Qwen3 (arXiv:2505.09388).
     fn reference_logits(model: &Transformer, tokens: &[u32]) -> Vec<f32> {
+        let head_size = model.sizes.head_size;
         let norm = |row: &[f64], weight: &Tensor| -> Vec<f64> {
             let mean = row.iter().map(|value| value * value).sum::<f64>() / row.len() as f64;
             let weight = weight.to_vec1::<f32>().unwrap();
@@ -776,18 +946,18 @@ pub(crate) mod tests {
                 .collect()
         };
         let rotate = |head: &[f64], position: usize| -> Vec<f64> {
-            (0..HEAD_SIZE)
-                .map(|index| {
-                    let pair = index / 2;
-                    let exponent = -2.0 * pair as f64 / HEAD_SIZE as f64;
-                    let angle = position as f64 * 5000f64.powf(exponent);
-                    let (first, second) = (head[2 * pair], head[2 * pair + 1]);
-                    match index % 2 {
-                        0 => first * angle.cos() - second * angle.sin(),
-                        _ => first * angle.sin() + second * angle.cos(),
-                    }
-                })
-                .collect()
+            let mut rotated = vec![0.0; head_size];
+            for pair in 0..head_size / 2 {
+                let (first, second) = match model.rotation_pairs {
+                    Pairs::Neighbors => (2 * pair, 2 * pair + 1),
+                    Pairs::Halves => (pair, pair + head_size / 2),
+                };
+                let exponent = -2.0 * pair as f64 / head_size as f64;
+                let angle = position as f64 * 5000f64.powf(exponent);
+                rotated[first] = head[first] * angle.cos() - head[second] * angle.sin();
+                rotated[second] = head[first] * angle.sin() + head[second] * angle.cos();
+            }
+            rotated
         };
         let add =
             |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a + b).collect() };
@@ -803,17 +973,31 @@ pub(crate) mod tests {
             })
             .collect();
         for block in &model.blocks {
+            let norm_head = |head: &[f64], weight: &Option<Tensor>| match weight {
+                Some(weight) => norm(head, weight),
+                None => head.to_vec(),
+            };
             // Heads of each token: the queries, then the keys, then the values.
             let heads: Vec<Vec<Vec<f64>>> = rows
                 .iter()
                 .enumerate()
                 .map(|(position, row)| {
-                    times(&norm(row, &block.attention_norm), &block.query_key_value)
-                        .chunks(HEAD_SIZE)
+                    let mut row = times(&norm(row, &block.attention_norm), &block.query_key_value);
+                    if let Some(bias) = &block.query_key_value_bias {
+                        for (value, bias) in row.iter_mut().zip(bias.to_vec1::<f32>().unwrap()) {
+                            *value += f64::from(bias);
+                        }
+                    }
+                    row.chunks(head_size)
                         .enumerate()
-                        .map(|(index, head)| match index < HEADS + KEY_VALUE_HEADS {
-                            true => rotate(head, position),
-                            false => head.to_vec(),
+                        .map(|(index, head)| {
+                            if index < HEADS {
+                                rotate(&norm_head(head, &block.query_norm), position)
+                            } else if index < HEADS + KEY_VALUE_HEADS {
+                                rotate(&norm_head(head, &block.key_norm), position)
+                            } else {
+                                head.to_vec()
+                            }
                         })
                         .collect()
                 })
@@ -829,11 +1013,11 @@ pub(crate) mod tests {
                                 .zip(&heads[other][shared])
                                 .map(|(query, key)| query * key)
                                 .sum::<f64>();
-                            (product / (HEAD_SIZE as f64).sqrt()).exp()
+                            (product / (head_size as f64).sqrt()).exp()
                         })
                         .collect();
                     let total: f64 = weights.iter().sum();
-                    attended.extend((0..HEAD_SIZE).map(|index| {
+                    attended.extend((0..head_size).map(|index| {
                         (0..=position)
                             .map(|other| {
                                 weights[other] / total

@@ -7,6 +7,7 @@ use accord::config::{Config, ModelSettings};
 use accord::inference::model_files::{self, ModelSource};
 use accord::inference::reward::RewardEngine;
 use accord::inference::tokenizer::Tokenizer;
+use accord::transformer::ARCHITECTURES;
 use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::DecimalBytes;
@@ -72,8 +73,10 @@ fn check_packed(source: &ModelSource) -> Result<()> {
         ModelSource::Safetensors(_) | ModelSource::Hub { .. } => format!("{source}, no GGUF file"),
     };
     ensure!(
-        architecture == "llama",
-        "models.reward_engine = \"packed\" reads local GGUF files of the llama architecture, this is {architecture}; set models.reward_engine = \"mistralrs\""
+        ARCHITECTURES
+            .iter()
+            .any(|known| known.name == architecture),
+        "models.reward_engine = \"packed\" reads local GGUF files of the llama, qwen2 and qwen3 architectures, this is {architecture}; set models.reward_engine = \"mistralrs\""
     );
     Ok(())
 }

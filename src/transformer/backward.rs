@@ -169,14 +169,17 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::super::adapter::{Adapter, LowRank};
-    use super::super::tests::tiny_model;
+    use super::super::tests::tiny_models;
     use super::*;
 
     #[test]
     fn the_gradients_of_an_adapter_are_its_slopes() {
-        let model = tiny_model();
-        let adapter = random_adapter(&model);
-        let gradients = gradients(&model, &adapter, usize::MAX);
+        tiny_models().iter().for_each(check_gradients);
+    }
+
+    fn check_gradients(model: &Transformer) {
+        let adapter = random_adapter(model);
+        let gradients = gradients(model, &adapter, usize::MAX);
         assert_eq!(gradients.len(), 14);
         for (name, gradient) in &gradients {
             // Along random directions of one matrix's factors.
@@ -192,7 +195,7 @@ mod tests {
                     let update = moved.updates.get_mut(name).unwrap();
                     update.a = (&update.a + (&a * (sign * step)).unwrap()).unwrap();
                     update.b = (&update.b + (&b * (sign * step)).unwrap()).unwrap();
-                    value(&model, &moved)
+                    value(model, &moved)
                 };
                 let slope = (moved(1.0) - moved(-1.0)) / (2.0 * step);
                 let found = dot(&gradient.a, &a) + dot(&gradient.b, &b);
@@ -207,7 +210,7 @@ mod tests {
 
     #[test]
     fn recomputed_blocks_give_the_same_gradients() {
-        let model = tiny_model();
+        let [model, ..] = tiny_models();
         let adapter = random_adapter(&model);
         let kept = gradients(&model, &adapter, usize::MAX);
         let recomputed = gradients(&model, &adapter, 0);
@@ -219,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_training_pass_gives_the_logits_of_scoring() {
-        let model = tiny_model();
+        let [model, ..] = tiny_models();
         let pass = model.training_pass(&sequences(), usize::MAX).unwrap();
         for (sequence, rows) in sequences().iter().zip(&pass.sequences) {
             let last: Vec<u32> = rows[1..].iter().map(|rows| rows.end as u32 - 1).collect();
@@ -237,7 +240,7 @@ mod tests {
 
     #[test]
     fn memory_decides_how_many_blocks_are_kept() {
-        let model = tiny_model();
+        let [model, ..] = tiny_models();
         assert_eq!(model.blocks_kept_whole(100, 0), 0);
         assert_eq!(model.blocks_kept_whole(100, usize::MAX), model.blocks.len());
         let whole = Activations::width(&model.sizes) * 100 * 4;

@@ -38,6 +38,12 @@ pub struct Block {
     pub attention_norm: Tensor,
     /// Queries, keys and values side by side: [hidden, query width + 2 * key-value width].
     pub query_key_value: Tensor,
+    /// [query width + 2 * key-value width] (qwen2).
+    pub query_key_value_bias: Option<Tensor>,
+    /// [head size]: the norm of each head of queries, before the rotation (qwen3).
+    pub query_norm: Option<Tensor>,
+    /// [head size]: the norm of each head of keys, before the rotation (qwen3).
+    pub key_norm: Option<Tensor>,
     /// [query width, hidden]
     pub attention_output: Tensor,
     /// [hidden]
@@ -166,8 +172,8 @@ impl Block {
         packing: &Packing,
         prefix: Option<&KeysValues>,
     ) -> Result<(Tensor, KeysValues)> {
-        let projected = self.project(sizes, x)?;
-        let (queries, own) = split_projected(sizes, &projected, &packing.rotation)?;
+        let projected = self.project_all(sizes, x)?;
+        let (queries, own) = self.split_projected(sizes, &projected, &packing.rotation)?;
         let rows = packing.rows();
         let attended = attend_spans(sizes, &queries, &rows, &own, &packing.spans, prefix)?;
         Ok((self.finish(sizes, x, &attended)?.output, own))
@@ -181,8 +187,8 @@ impl Block {
         x: Tensor,
         packing: &Packing,
     ) -> Result<(Tensor, Activations)> {
-        let projected = self.project(sizes, &x)?;
-        let (queries, own) = split_projected(sizes, &projected, &packing.rotation)?;
+        let projected = self.project_all(sizes, &x)?;
+        let (queries, own) = self.split_projected(sizes, &projected, &packing.rotation)?;
         let rows = packing.rows();
         let attended = attend_spans(sizes, &queries, &rows, &own, &packing.spans, None)?;
         let finished = self.finish(sizes, &x, &attended)?;
@@ -199,10 +205,9 @@ impl Block {
     /// Keys and values only: all that is needed of a prefix in the last block.
     pub fn keys_values(&self, sizes: &Sizes, x: &Tensor, packing: &Packing) -> Result<KeysValues> {
         let normed = kernels::norm(x, &self.attention_norm, sizes.norm_epsilon)?;
-        let weight =
-            self.query_key_value
-                .narrow(1, sizes.query_width(), 2 * sizes.key_value_width())?;
-        split_keys_values(sizes, &normed.matmul(&weight)?, &packing.rotation)
+        let width = sizes.query_width() + 2 * sizes.key_value_width();
+        let projected = self.project(&normed, sizes.query_width()..width)?;
+        self.split_keys_values(sizes, &projected, &packing.rotation)
     }
 
     /// The result for the last row of each span only: [spans, hidden].
@@ -223,12 +228,13 @@ impl Block {
         let last_rows = Tensor::from_vec(last_rows, count, x.device())?;
         let x = x.index_select(&last_rows, 0)?;
         let rotation = Rotation {
+            pairs: packing.rotation.pairs,
             cos: packing.rotation.cos.index_select(&last_rows, 0)?,
             sin: packing.rotation.sin.index_select(&last_rows, 0)?,
         };
         let normed = kernels::norm(&x, &self.attention_norm, sizes.norm_epsilon)?;
-        let weight = self.query_key_value.narrow(1, 0, sizes.query_width())?;
-        let queries = group_queries(sizes, &normed.matmul(&weight)?, &rotation)?;
+        let projected = self.project(&normed, 0..sizes.query_width())?;
+        let queries = self.group_queries(sizes, &projected, &rotation)?;
         let rows: Vec<Range<usize>> = (0..count).map(|row| row..row + 1).collect();
         let attended = attend_spans(sizes, &queries, &rows, &own, &packing.spans, prefix)?;
         Ok(self.finish(sizes, &x, &attended)?.output)
@@ -270,7 +276,7 @@ impl Block {
         // middle = x + attend(norm(x) · query_key_value) · attention_output
         on_matrix(Matrix::AttentionOutput, attended, &d_middle)?;
         let d_attended = d_middle.matmul(&self.attention_output.t()?)?;
-        let d_projected = attention_backward(sizes, packing, projected, &d_attended)?;
+        let d_projected = self.attention_backward(sizes, packing, projected, &d_attended)?;
         let normed = kernels::norm(x, &self.attention_norm, epsilon)?;
         on_matrix(Matrix::QueryKeyValue, &normed, &d_projected)?;
         let d_normed = d_projected.matmul(&self.query_key_value.t()?)?;
@@ -279,8 +285,134 @@ impl Block {
     }
 
     /// Queries, keys and values of each row: [rows, query width + 2 * key-value width].
-    fn project(&self, sizes: &Sizes, x: &Tensor) -> Result<Tensor> {
-        kernels::norm(x, &self.attention_norm, sizes.norm_epsilon)?.matmul(&self.query_key_value)
+    fn project_all(&self, sizes: &Sizes, x: &Tensor) -> Result<Tensor> {
+        let normed = kernels::norm(x, &self.attention_norm, sizes.norm_epsilon)?;
+        self.project(
+            &normed,
+            0..sizes.query_width() + 2 * sizes.key_value_width(),
+        )
+    }
+
+    /// These columns of queries, keys and values, without head norms and rotation.
+    fn project(&self, normed: &Tensor, columns: Range<usize>) -> Result<Tensor> {
+        let weight = self
+            .query_key_value
+            .narrow(1, columns.start, columns.len())?;
+        let projected = normed.matmul(&weight)?;
+        match &self.query_key_value_bias {
+            Some(bias) => projected.broadcast_add(&bias.narrow(0, columns.start, columns.len())?),
+            None => Ok(projected),
+        }
+    }
+
+    /// Shape of `projected`: [tokens, query width + 2 * key-value width].
+    fn split_projected(
+        &self,
+        sizes: &Sizes,
+        projected: &Tensor,
+        rotation: &Rotation,
+    ) -> Result<(Tensor, KeysValues)> {
+        let (query_width, key_value_width) = (sizes.query_width(), sizes.key_value_width());
+        let queries = projected.narrow(1, 0, query_width)?;
+        let keys_values = projected.narrow(1, query_width, 2 * key_value_width)?;
+        Ok((
+            self.group_queries(sizes, &queries, rotation)?,
+            self.split_keys_values(sizes, &keys_values, rotation)?,
+        ))
+    }
+
+    /// Shape of `projected`: [tokens, query width].
+    fn group_queries(
+        &self,
+        sizes: &Sizes,
+        projected: &Tensor,
+        rotation: &Rotation,
+    ) -> Result<Tensor> {
+        let queries = norm_heads(sizes, projected.clone(), self.query_norm.as_ref())?;
+        let (groups, head_size) = (sizes.key_value_heads, sizes.head_size);
+        kernels::group_heads(&queries, Some(rotation), groups, head_size)
+    }
+
+    /// Shape of `projected`: [tokens, 2 * key-value width].
+    fn split_keys_values(
+        &self,
+        sizes: &Sizes,
+        projected: &Tensor,
+        rotation: &Rotation,
+    ) -> Result<KeysValues> {
+        let width = sizes.key_value_width();
+        let group = |x: &Tensor, rotation| {
+            kernels::group_heads(x, rotation, sizes.key_value_heads, sizes.head_size)
+        };
+        let keys = norm_heads(
+            sizes,
+            projected.narrow(1, 0, width)?,
+            self.key_norm.as_ref(),
+        )?;
+        Ok(KeysValues {
+            keys: group(&keys, Some(rotation))?,
+            values: group(&projected.narrow(1, width, width)?, None)?,
+        })
+    }
+
+    /// The gradient with respect to queries, keys and values before their heads were
+    /// normed and turned.
+    ///
+    /// Shapes: [rows, query width + 2 * key-value width], [rows, query width], and as the first.
+    fn attention_backward(
+        &self,
+        sizes: &Sizes,
+        packing: &Packing,
+        projected: &Tensor,
+        d_attended: &Tensor,
+    ) -> Result<Tensor> {
+        let group = sizes.heads / sizes.key_value_heads;
+        let (queries, own) = self.split_projected(sizes, projected, &packing.rotation)?;
+        let d_attended =
+            kernels::group_heads(d_attended, None, sizes.key_value_heads, sizes.head_size)?;
+        // For each span: of its queries, and of all keys and values that it sees.
+        let parts: Vec<(Tensor, KeysValues)> = packing
+            .spans
+            .par_iter()
+            .map(|span| {
+                let (start, rows) = (span.rows.start * group, span.rows.len() * group);
+                let queries = queries.narrow(1, start, rows)?;
+                let d_attended = d_attended.narrow(1, start, rows)?;
+                attend_backward(sizes, &queries, &seen_by(span, &own, None)?, &d_attended)
+            })
+            .collect::<Result<_>>()?;
+
+        let tokens = projected.dim(0)?;
+        let d_queries: Vec<&Tensor> = parts.iter().map(|(d_queries, _)| d_queries).collect();
+        let d_queries = Tensor::cat(&d_queries, 1)?.contiguous()?;
+        let collect = |of: fn(&KeysValues) -> &Tensor| {
+            // Each span's own rows, and in those of a prefix the sum over all that see it.
+            let mut own: Vec<Tensor> = parts
+                .iter()
+                .zip(&packing.spans)
+                .map(|((_, seen), span)| of(seen).narrow(1, span.prefix.len(), span.rows.len()))
+                .collect::<Result<_>>()?;
+            for ((_, seen), span) in parts.iter().zip(&packing.spans) {
+                if let Some(prefix) = packing
+                    .spans
+                    .iter()
+                    .position(|other| !span.prefix.is_empty() && other.rows == span.prefix)
+                {
+                    own[prefix] = (&own[prefix] + of(seen).narrow(1, 0, span.prefix.len())?)?;
+                }
+            }
+            Tensor::cat(&own, 1)?.contiguous()
+        };
+        let rotation = Some(&packing.rotation);
+        let of_queries = backward::group_heads(&d_queries, rotation, tokens)?;
+        let of_keys = backward::group_heads(&collect(|seen| &seen.keys)?, rotation, tokens)?;
+        let of_values = backward::group_heads(&collect(|seen| &seen.values)?, None, tokens)?;
+        let (query_width, key_value_width) = (sizes.query_width(), sizes.key_value_width());
+        let before = projected.narrow(1, 0, query_width)?;
+        let of_queries = norm_heads_backward(sizes, before, self.query_norm.as_ref(), of_queries)?;
+        let before = projected.narrow(1, query_width, key_value_width)?;
+        let of_keys = norm_heads_backward(sizes, before, self.key_norm.as_ref(), of_keys)?;
+        Tensor::cat(&[of_queries, of_keys, of_values], 1)?.contiguous()
     }
 
     /// Everything after attention. Shapes: [rows, hidden], [rows, query width].
@@ -307,42 +439,29 @@ struct Finished {
     output: Tensor,
 }
 
-/// Shape of `projected`: [tokens, query width + 2 * key-value width].
-fn split_projected(
-    sizes: &Sizes,
-    projected: &Tensor,
-    rotation: &Rotation,
-) -> Result<(Tensor, KeysValues)> {
-    let (query_width, key_value_width) = (sizes.query_width(), sizes.key_value_width());
-    let queries = projected.narrow(1, 0, query_width)?;
-    let keys_values = projected.narrow(1, query_width, 2 * key_value_width)?;
-    Ok((
-        group_queries(sizes, &queries, rotation)?,
-        split_keys_values(sizes, &keys_values, rotation)?,
-    ))
-}
-
-/// Shape of `queries`: [tokens, query width].
-fn group_queries(sizes: &Sizes, queries: &Tensor, rotation: &Rotation) -> Result<Tensor> {
-    let (groups, head_size) = (sizes.key_value_heads, sizes.head_size);
-    kernels::group_heads(queries, Some(rotation), groups, head_size)
-}
-
-/// Shape of `projected`: [tokens, 2 * key-value width].
-fn split_keys_values(sizes: &Sizes, projected: &Tensor, rotation: &Rotation) -> Result<KeysValues> {
-    let width = sizes.key_value_width();
-    let split = |start, rotation| {
-        kernels::group_heads(
-            &projected.narrow(1, start, width)?,
-            rotation,
-            sizes.key_value_heads,
-            sizes.head_size,
-        )
+/// The norm of each head, where the model has one. Shapes: [tokens, heads * head size] and
+/// [head size] to [tokens, heads * head size].
+fn norm_heads(sizes: &Sizes, x: Tensor, weight: Option<&Tensor>) -> Result<Tensor> {
+    let Some(weight) = weight else {
+        return Ok(x);
     };
-    Ok(KeysValues {
-        keys: split(0, Some(rotation))?,
-        values: split(width, None)?,
-    })
+    let heads = x.reshape(((), sizes.head_size))?;
+    kernels::norm(&heads, weight, sizes.norm_epsilon)?.reshape(x.shape())
+}
+
+/// Of [`norm_heads`], with respect to `x`.
+fn norm_heads_backward(
+    sizes: &Sizes,
+    x: Tensor,
+    weight: Option<&Tensor>,
+    d_normed: Tensor,
+) -> Result<Tensor> {
+    let Some(weight) = weight else {
+        return Ok(d_normed);
+    };
+    let heads = x.reshape(((), sizes.head_size))?;
+    let d_heads = d_normed.reshape(heads.shape())?;
+    backward::norm(&heads, weight, sizes.norm_epsilon, &d_heads)?.reshape(x.shape())
 }
 
 /// Attention of some rows of each span to its prefix and to itself: the last rows of it, as many
@@ -405,59 +524,6 @@ fn attend(sizes: &Sizes, queries: &Tensor, seen: &KeysValues) -> Result<Tensor> 
         })
         .collect::<Result<_>>()?;
     Tensor::cat(&attended, 1)
-}
-
-/// The gradient with respect to queries, keys and values before they were turned.
-///
-/// Shapes: [rows, query width + 2 * key-value width], [rows, query width], and as the first.
-fn attention_backward(
-    sizes: &Sizes,
-    packing: &Packing,
-    projected: &Tensor,
-    d_attended: &Tensor,
-) -> Result<Tensor> {
-    let group = sizes.heads / sizes.key_value_heads;
-    let (queries, own) = split_projected(sizes, projected, &packing.rotation)?;
-    let d_attended =
-        kernels::group_heads(d_attended, None, sizes.key_value_heads, sizes.head_size)?;
-    // For each span: of its queries, and of all keys and values that it sees.
-    let parts: Vec<(Tensor, KeysValues)> = packing
-        .spans
-        .par_iter()
-        .map(|span| {
-            let (start, rows) = (span.rows.start * group, span.rows.len() * group);
-            let queries = queries.narrow(1, start, rows)?;
-            let d_attended = d_attended.narrow(1, start, rows)?;
-            attend_backward(sizes, &queries, &seen_by(span, &own, None)?, &d_attended)
-        })
-        .collect::<Result<_>>()?;
-
-    let tokens = projected.dim(0)?;
-    let d_queries: Vec<&Tensor> = parts.iter().map(|(d_queries, _)| d_queries).collect();
-    let d_queries = Tensor::cat(&d_queries, 1)?.contiguous()?;
-    let collect = |of: fn(&KeysValues) -> &Tensor| {
-        // Each span's own rows, and in those of a prefix the sum over all that see it.
-        let mut own: Vec<Tensor> = parts
-            .iter()
-            .zip(&packing.spans)
-            .map(|((_, seen), span)| of(seen).narrow(1, span.prefix.len(), span.rows.len()))
-            .collect::<Result<_>>()?;
-        for ((_, seen), span) in parts.iter().zip(&packing.spans) {
-            if let Some(prefix) = packing
-                .spans
-                .iter()
-                .position(|other| !span.prefix.is_empty() && other.rows == span.prefix)
-            {
-                own[prefix] = (&own[prefix] + of(seen).narrow(1, 0, span.prefix.len())?)?;
-            }
-        }
-        Tensor::cat(&own, 1)?.contiguous()
-    };
-    let rotation = Some(&packing.rotation);
-    let of_queries = backward::group_heads(&d_queries, rotation, tokens)?;
-    let of_keys = backward::group_heads(&collect(|seen| &seen.keys)?, rotation, tokens)?;
-    let of_values = backward::group_heads(&collect(|seen| &seen.values)?, None, tokens)?;
-    Tensor::cat(&[of_queries, of_keys, of_values], 1)
 }
 
 /// Of [`attend`]: the gradients with respect to the queries, and to the keys and values.

@@ -14,12 +14,22 @@ use rayon::prelude::*;
 
 /// Cosines and sines of the rotary embedding, one row a token.
 ///
-/// Pair i of a head (elements 2i and 2i + 1: interleaved) is turned by position / base^(2i / d).
+/// Pair i of a head of size d is turned by position / base^(2i / d).
 #[derive(Debug)]
 pub struct Rotation {
+    pub pairs: Pairs,
     /// Shape [tokens, head size / 2].
     pub cos: Tensor,
     pub sin: Tensor,
+}
+
+/// Which elements of a head of size d are pair i of the rotary embedding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pairs {
+    /// 2i and 2i + 1 (interleaved).
+    Neighbors,
+    /// i and i + d / 2 (as in GPT-NeoX).
+    Halves,
 }
 
 /// `update + x`: the residual connection. Overwrites `update`. Shapes: all the same.
@@ -53,10 +63,14 @@ pub fn group_heads(
     if !is_fused(x) {
         return group_heads_by_candle(x, rotation, groups, head_size);
     }
-    let op = FusedGroupHeads { groups, head_size };
+    let group = FusedGroupHeads { groups, head_size };
     match rotation {
-        Some(rotation) => x.apply_op3_no_bwd(&rotation.cos, &rotation.sin, &op),
-        None => x.apply_op1_no_bwd(&op),
+        Some(rotation) => {
+            let pairs = rotation.pairs;
+            let op = FusedGroupAndRotateHeads { group, pairs };
+            x.apply_op3_no_bwd(&rotation.cos, &rotation.sin, &op)
+        }
+        None => x.apply_op1_no_bwd(&group),
     }
 }
 
@@ -74,8 +88,11 @@ fn group_heads_by_candle(
         .transpose(0, 1)?
         .contiguous()?;
     if let Some(rotation) = rotation {
-        split = candle_nn::rotary_emb::rope_i(&split.unsqueeze(0)?, &rotation.cos, &rotation.sin)?
-            .squeeze(0)?;
+        let rotate = match rotation.pairs {
+            Pairs::Neighbors => candle_nn::rotary_emb::rope_i,
+            Pairs::Halves => candle_nn::rotary_emb::rope,
+        };
+        split = rotate(&split.unsqueeze(0)?, &rotation.cos, &rotation.sin)?.squeeze(0)?;
     }
     split
         .reshape((groups, heads / groups, tokens, head_size))?
@@ -243,7 +260,12 @@ impl CustomOp1 for FusedGroupHeads {
     }
 }
 
-impl CustomOp3 for FusedGroupHeads {
+struct FusedGroupAndRotateHeads {
+    group: FusedGroupHeads,
+    pairs: Pairs,
+}
+
+impl CustomOp3 for FusedGroupAndRotateHeads {
     fn name(&self) -> &'static str {
         "fused-group-and-rotate-heads"
     }
@@ -259,20 +281,51 @@ impl CustomOp3 for FusedGroupHeads {
     ) -> Result<(CpuStorage, Shape)> {
         let cos = contiguous(cos, cos_layout)?;
         let sin = contiguous(sin, sin_layout)?;
-        let half = self.head_size / 2;
-        self.run(x, x_layout, |token, from, to| {
-            let cos = &cos[token * half..][..half];
-            let sin = &sin[token * half..][..half];
-            for (((from, to), cos), sin) in from
-                .chunks_exact(2)
-                .zip(to.chunks_exact_mut(2))
-                .zip(cos)
-                .zip(sin)
-            {
-                to[0] = from[0] * cos - from[1] * sin;
-                to[1] = from[0] * sin + from[1] * cos;
-            }
+        let half = self.group.head_size / 2;
+        let rotate = self.pairs.rotate();
+        self.group.run(x, x_layout, |token, from, to| {
+            rotate(
+                from,
+                to,
+                &cos[token * half..][..half],
+                &sin[token * half..][..half],
+            );
         })
+    }
+}
+
+/// Turns one head: from, to, cosines and sines.
+type Rotate = fn(&[f32], &mut [f32], &[f32], &[f32]);
+
+impl Pairs {
+    fn rotate(self) -> Rotate {
+        match self {
+            Self::Neighbors => rotate_neighbors,
+            Self::Halves => rotate_halves,
+        }
+    }
+}
+
+fn rotate_neighbors(from: &[f32], to: &mut [f32], cos: &[f32], sin: &[f32]) {
+    for (((from, to), cos), sin) in from
+        .chunks_exact(2)
+        .zip(to.chunks_exact_mut(2))
+        .zip(cos)
+        .zip(sin)
+    {
+        to[0] = from[0] * cos - from[1] * sin;
+        to[1] = from[0] * sin + from[1] * cos;
+    }
+}
+
+fn rotate_halves(from: &[f32], to: &mut [f32], cos: &[f32], sin: &[f32]) {
+    let (from_first, from_second) = from.split_at(cos.len());
+    let (to_first, to_second) = to.split_at_mut(cos.len());
+    let from = from_first.iter().zip(from_second);
+    let to = to_first.iter_mut().zip(to_second);
+    for ((from, to), (cos, sin)) in from.zip(to).zip(cos.iter().zip(sin)) {
+        *to.0 = from.0 * cos - from.1 * sin;
+        *to.1 = from.0 * sin + from.1 * cos;
     }
 }
 
@@ -453,11 +506,13 @@ mod tests {
         // Six heads of eight in two groups, cut out of wider rows.
         let x = random(&[21, 64]).narrow(1, 9, 48).unwrap();
         let angles = random(&[21, 4]);
-        let rotation = Rotation {
+        let rotation = |pairs| Rotation {
+            pairs,
             cos: angles.cos().unwrap(),
             sin: angles.sin().unwrap(),
         };
-        for rotation in [None, Some(&rotation)] {
+        let rotations = [rotation(Pairs::Neighbors), rotation(Pairs::Halves)];
+        for rotation in [None, Some(&rotations[0]), Some(&rotations[1])] {
             assert_close(
                 &group_heads(&x, rotation, 2, 8).unwrap(),
                 &group_heads_by_candle(&x, rotation, 2, 8).unwrap(),

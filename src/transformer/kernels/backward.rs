@@ -10,7 +10,7 @@ use candle_core::{
 use rayon::prelude::*;
 
 use super::{
-    ROWS_A_TASK, Rotation, contiguous, contiguous_mut, exp, is_fused, lane_sum,
+    Pairs, ROWS_A_TASK, Rotation, contiguous, contiguous_mut, exp, is_fused, lane_sum,
     lane_sum_of_products,
 };
 
@@ -71,10 +71,14 @@ pub fn group_heads(
     if !is_fused(d_output) {
         return ungroup_heads_by_candle(d_output, rotation, tokens);
     }
-    let op = FusedUngroupHeads { tokens };
+    let ungroup = FusedUngroupHeads { tokens };
     match rotation {
-        Some(rotation) => d_output.apply_op3_no_bwd(&rotation.cos, &rotation.sin, &op),
-        None => d_output.apply_op1_no_bwd(&op),
+        Some(rotation) => {
+            let pairs = rotation.pairs;
+            let op = FusedUngroupAndRotateHeads { ungroup, pairs };
+            d_output.apply_op3_no_bwd(&rotation.cos, &rotation.sin.neg()?, &op)
+        }
+        None => d_output.apply_op1_no_bwd(&ungroup),
     }
 }
 
@@ -91,8 +95,11 @@ fn ungroup_heads_by_candle(
         .reshape((heads, tokens, head_size))?;
     if let Some(rotation) = rotation {
         let back = rotation.sin.neg()?;
-        split = candle_nn::rotary_emb::rope_i(&split.unsqueeze(0)?, &rotation.cos, &back)?
-            .squeeze(0)?;
+        let rotate = match rotation.pairs {
+            Pairs::Neighbors => candle_nn::rotary_emb::rope_i,
+            Pairs::Halves => candle_nn::rotary_emb::rope,
+        };
+        split = rotate(&split.unsqueeze(0)?, &rotation.cos, &back)?.squeeze(0)?;
     }
     split.transpose(0, 1)?.reshape((tokens, heads * head_size))
 }
@@ -255,7 +262,13 @@ impl CustomOp1 for FusedUngroupHeads {
     }
 }
 
-impl CustomOp3 for FusedUngroupHeads {
+/// The sines are those of turning back.
+struct FusedUngroupAndRotateHeads {
+    ungroup: FusedUngroupHeads,
+    pairs: Pairs,
+}
+
+impl CustomOp3 for FusedUngroupAndRotateHeads {
     fn name(&self) -> &'static str {
         "fused-ungroup-and-rotate-heads-back"
     }
@@ -269,24 +282,16 @@ impl CustomOp3 for FusedUngroupHeads {
         sin: &CpuStorage,
         sin_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let half = cos_layout.shape().dims2()?.1;
+        let (rows, half) = cos_layout.shape().dims2()?;
+        if rows != self.ungroup.tokens || sin_layout.shape() != cos_layout.shape() {
+            bail!("a rotation of {} tokens was expected", self.ungroup.tokens)
+        }
         let cos = contiguous(cos, cos_layout)?;
         let sin = contiguous(sin, sin_layout)?;
-        if cos.len() != half * self.tokens || sin.len() != cos.len() {
-            bail!("a rotation of {} tokens was expected", self.tokens)
-        }
-        self.run(grouped, layout, |token, from, to| {
-            let cos = &cos[token * half..][..half];
-            let sin = &sin[token * half..][..half];
-            for (((from, to), cos), sin) in from
-                .chunks_exact(2)
-                .zip(to.chunks_exact_mut(2))
-                .zip(cos)
-                .zip(sin)
-            {
-                to[0] = from[0] * cos + from[1] * sin;
-                to[1] = from[1] * cos - from[0] * sin;
-            }
+        let rotate = self.pairs.rotate();
+        self.ungroup.run(grouped, layout, |token, from, to| {
+            let row = token * half..(token + 1) * half;
+            rotate(from, to, &cos[row.clone()], &sin[row]);
         })
     }
 }
@@ -330,11 +335,13 @@ mod tests {
     fn the_gradient_of_grouping_heads_is_its_slope() {
         let (x, d) = (random(1, &[5, 24]), random(2, &[2, 15, 4]));
         let angles = random(3, &[5, 2]);
-        let rotation = Rotation {
+        let rotation = |pairs| Rotation {
+            pairs,
             cos: angles.cos().unwrap(),
             sin: angles.sin().unwrap(),
         };
-        for rotation in [None, Some(&rotation)] {
+        let rotations = [rotation(Pairs::Neighbors), rotation(Pairs::Halves)];
+        for rotation in [None, Some(&rotations[0]), Some(&rotations[1])] {
             let found = group_heads(&d, rotation, 5).unwrap();
             check_slope(&x, &d, found, |x| {
                 kernels::group_heads(x, rotation, 2, 4).unwrap()
@@ -365,6 +372,7 @@ mod tests {
         );
         let angles = random(7, &[20, 15]);
         let rotation = Rotation {
+            pairs: Pairs::Halves,
             cos: angles.cos().unwrap(),
             sin: angles.sin().unwrap(),
         };
