@@ -4,9 +4,11 @@ mod bench;
 mod deliberate;
 mod doctor;
 mod engines;
+mod evaluate;
 mod input;
 mod models;
 mod rate;
+mod train;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -19,6 +21,7 @@ use accord::config::Config;
 use anyhow::{Context, Result, bail};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 /// Find a statement that a group with diverse views can agree on
@@ -36,6 +39,8 @@ struct Cli {
 enum Command {
     Deliberate(deliberate::Args),
     Rate(rate::Args),
+    Train(train::Args),
+    Evaluate(evaluate::Args),
     Models(models::Args),
     Bench(bench::Args),
     Doctor(doctor::Args),
@@ -76,6 +81,14 @@ pub fn run() -> ExitCode {
 /// Prints a result.
 fn say(line: impl Display) -> Result<()> {
     writeln!(std::io::stdout().lock(), "{line}").context("cannot write to standard output")
+}
+
+/// Shown on standard error where that is a terminal.
+fn progress_bar(message: &'static str, length: usize) -> Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {elapsed}")?;
+    Ok(ProgressBar::new(length as u64)
+        .with_style(style)
+        .with_message(message))
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -121,6 +134,8 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 Command::Doctor(args) => doctor::run(args, config).await,
                 Command::Deliberate(args) => deliberate::run(args, &config?).await,
                 Command::Rate(args) => rate::run(args, &config?).await,
+                Command::Train(args) => train::run(args, &config?).await,
+                Command::Evaluate(args) => evaluate::run(args, &config?).await,
                 Command::Models(args) => models::run(args, &config?).await,
                 Command::Bench(args) => bench::run(args, &config?).await,
             }

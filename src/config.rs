@@ -13,6 +13,10 @@ use crate::inference::drafting::DraftingSettings;
 use crate::inference::model_files::ModelSource;
 use crate::inference::prompts::Prompts;
 use crate::inference::reward::RewardEngine;
+use crate::training::card::Kind;
+use crate::training::fine_tuning::FineTuning;
+use crate::training::losses::RewardLoss;
+use crate::training::versions::{VersionFiles, Versions};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +32,20 @@ pub struct Config {
     pub generator: DraftingSettings,
     /// How the group's statement is chosen.
     pub deliberation: DeliberationSettings,
+    /// How models are fine-tuned.
+    pub training: TrainingSettings,
+}
+
+/// The section `[training]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingSettings {
+    /// The reward model.
+    pub reward: FineTuning,
+    /// The generator.
+    pub generator: FineTuning,
+    /// What the reward model is trained to lower.
+    pub loss: RewardLoss,
 }
 
 /// The section `[models]`.
@@ -95,6 +113,34 @@ impl Config {
                 .with_context(|| format!("cannot read {}", own.display()));
         }
         embedded(name)
+    }
+
+    /// As [`Self::text`], for a file that need not be text or be there.
+    ///
+    /// # Errors
+    /// A file of the host's that cannot be read.
+    pub fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let own = self.data_dir.join(name);
+        if own.exists() {
+            return std::fs::read(&own)
+                .map(Some)
+                .with_context(|| format!("cannot read {}", own.display()));
+        }
+        Ok(Embedded::get(name).map(|file| file.data.into_owned()))
+    }
+
+    /// The versions of one kind: those in the data folder, and the one that comes with Accord, in
+    /// `config/adapters/<kind>/`.
+    ///
+    /// # Errors
+    /// As [`Self::bytes`].
+    pub fn versions(&self, kind: Kind) -> Result<Versions> {
+        let card = self.bytes(&format!("adapters/{kind}/card.json"))?;
+        let adapter = self.bytes(&format!("adapters/{kind}/adapter.safetensors"))?;
+        let shipped = card
+            .zip(adapter)
+            .map(|(card, adapter)| VersionFiles { card, adapter });
+        Ok(Versions::new(kind, &self.data_dir, shipped))
     }
 
     /// The prompts.

@@ -3,6 +3,7 @@
 //!
 //! Only this module knows mistral.rs.
 
+pub mod calibration;
 pub mod candidates;
 pub mod drafting;
 pub mod generator;

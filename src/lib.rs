@@ -7,4 +7,5 @@
 pub mod config;
 pub mod deliberation;
 pub mod inference;
+pub mod training;
 pub mod transformer;

@@ -132,7 +132,7 @@ impl Transformer {
             .collect::<Result<Vec<Block>>>()?;
         let rotation_base = architecture.key("rope.freq_base");
         Ok(Self {
-            context_length: file.u32(&architecture.key("context_length"))? as usize,
+            context_length: file.context_length()?,
             rotation_base: match file.content.metadata.contains_key(&rotation_base) {
                 true => file.f32(&rotation_base)?,
                 false => 10_000.0,

@@ -5,17 +5,14 @@ mod support;
 use std::path::Path;
 use std::sync::Arc;
 
+use accord::inference::calibration::Calibration;
 use accord::inference::model_files::ModelFiles;
 use accord::inference::reward::RewardModel;
 use accord::inference::serving::ServedModel;
 use accord::transformer::gguf::GgufFile;
 use accord::transformer::{PackedSequence, Transformer};
-use candle_core::quantized::gguf_file::{self, Value};
-use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{DType, Device, Tensor};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use tempfile::TempPath;
+use candle_core::{DType, Device};
+use support::random_model::{HEADS, KEY_VALUE_HEADS, random_model};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logits_and_ratings_of_a_qwen2_file_are_those_of_mistral_rs() {
@@ -35,99 +32,6 @@ async fn logits_and_ratings_of_a_qwen3_file_are_those_of_mistral_rs() {
         [("attn_q_norm.weight", &[32]), ("attn_k_norm.weight", &[32])];
     let path = random_model("qwen3", 32, &norms, true);
     assert_same_answers(&path).await;
-}
-
-const HIDDEN: usize = 64;
-const FEED_FORWARD: usize = 96;
-const HEADS: usize = 4;
-const KEY_VALUE_HEADS: usize = 2;
-const BLOCKS: usize = 3;
-
-/// A model in f32 with the embedded model's tokenizer.
-fn random_model(
-    architecture: &str,
-    head_size: usize,
-    more_block_tensors: &[(&str, &[usize])],
-    untied: bool,
-) -> TempPath {
-    let embedded = GgufFile::open(&support::embedded_gguf()).unwrap();
-    let vocabulary = embedded.strings("tokenizer.ggml.tokens").unwrap().len();
-    let whole = |number: usize| Value::U32(number as u32);
-    let sizes = [
-        ("block_count", whole(BLOCKS)),
-        ("context_length", whole(1024)),
-        ("embedding_length", whole(HIDDEN)),
-        ("feed_forward_length", whole(FEED_FORWARD)),
-        ("attention.head_count", whole(HEADS)),
-        ("attention.head_count_kv", whole(KEY_VALUE_HEADS)),
-        ("attention.key_length", whole(head_size)),
-        ("attention.value_length", whole(head_size)),
-        ("attention.layer_norm_rms_epsilon", Value::F32(1e-6)),
-        ("rope.freq_base", Value::F32(1e6)),
-    ]
-    .map(|(key, value)| (format!("{architecture}.{key}"), value));
-    let architecture = Value::String(architecture.to_owned());
-    let mut metadata: Vec<(&str, &Value)> = vec![("general.architecture", &architecture)];
-    metadata.extend(sizes.iter().map(|(key, value)| (key.as_str(), value)));
-    let tokenizer = embedded.content.metadata.iter();
-    metadata.extend(
-        tokenizer
-            .filter(|(key, _)| key.starts_with("tokenizer."))
-            .map(|(key, value)| (key.as_str(), value)),
-    );
-
-    let query = HEADS * head_size;
-    let key_value = KEY_VALUE_HEADS * head_size;
-    let common: [(&str, &[usize]); 9] = [
-        ("attn_norm.weight", &[HIDDEN]),
-        ("attn_q.weight", &[query, HIDDEN]),
-        ("attn_k.weight", &[key_value, HIDDEN]),
-        ("attn_v.weight", &[key_value, HIDDEN]),
-        ("attn_output.weight", &[HIDDEN, query]),
-        ("ffn_norm.weight", &[HIDDEN]),
-        ("ffn_gate.weight", &[FEED_FORWARD, HIDDEN]),
-        ("ffn_up.weight", &[FEED_FORWARD, HIDDEN]),
-        ("ffn_down.weight", &[HIDDEN, FEED_FORWARD]),
-    ];
-    let mut rng = ChaCha8Rng::seed_from_u64(7);
-    let mut tensors = vec![
-        (
-            "token_embd.weight".to_owned(),
-            random(&mut rng, &[vocabulary, HIDDEN]),
-        ),
-        ("output_norm.weight".to_owned(), random(&mut rng, &[HIDDEN])),
-    ];
-    if untied {
-        tensors.push((
-            "output.weight".to_owned(),
-            random(&mut rng, &[vocabulary, HIDDEN]),
-        ));
-    }
-    for index in 0..BLOCKS {
-        for (part, shape) in common.iter().chain(more_block_tensors) {
-            tensors.push((format!("blk.{index}.{part}"), random(&mut rng, shape)));
-        }
-    }
-    let tensors: Vec<(&str, &QTensor)> = tensors
-        .iter()
-        .map(|(name, tensor)| (name.as_str(), tensor))
-        .collect();
-    let mut file = tempfile::Builder::new().suffix(".gguf").tempfile().unwrap();
-    gguf_file::write(&mut file, &metadata, &tensors).unwrap();
-    file.into_temp_path()
-}
-
-/// Numbers of mean square 1 in vectors; in matrices such that a product keeps the mean square.
-fn random(rng: &mut ChaCha8Rng, shape: &[usize]) -> QTensor {
-    let bound = match shape {
-        [_, columns] => (3.0 / *columns as f32).sqrt(),
-        _ => 3f32.sqrt(),
-    };
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| rng.random_range(-bound..bound))
-        .collect();
-    let tensor = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
-    QTensor::quantize(&tensor, GgmlDType::F32).unwrap()
 }
 
 /// A part left out or put in another place (biases, head norms, pairs, the rotation's base) moves
@@ -164,8 +68,9 @@ async fn assert_same_answers(path: &Path) {
     }
 
     let prompts = || support::config().prompts().unwrap();
-    let packed = RewardModel::packed(&file, &Device::Cpu, prompts()).unwrap();
-    let served = RewardModel::served(Arc::new(served), prompts()).unwrap();
+    let packed =
+        RewardModel::packed(&file, None, &Device::Cpu, prompts(), Calibration::default()).unwrap();
+    let served = RewardModel::served(Arc::new(served), prompts(), Calibration::default()).unwrap();
     let statements: Vec<&str> = example.opinions[1..4].iter().map(String::as_str).collect();
     let (question, opinion) = (&example.question, &example.opinions[0]);
     let packed = packed

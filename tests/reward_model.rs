@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use accord::deliberation::distribution::RatingDistribution;
+use accord::inference::calibration::Calibration;
 use accord::inference::model_files::ModelFiles;
 use accord::inference::reward::RewardModel;
 use accord::inference::serving::ServedModel;
@@ -22,7 +23,14 @@ const STATEMENTS: [&str; 4] = [
 
 fn packed(path: &Path) -> RewardModel {
     let gguf = GgufFile::open(path).unwrap();
-    RewardModel::packed(&gguf, &Device::Cpu, support::config().prompts().unwrap()).unwrap()
+    RewardModel::packed(
+        &gguf,
+        None,
+        &Device::Cpu,
+        support::config().prompts().unwrap(),
+        Calibration::default(),
+    )
+    .unwrap()
 }
 
 async fn together(model: &RewardModel, opinion: &str) -> Vec<RatingDistribution> {
@@ -65,8 +73,12 @@ async fn mistral_rs_and_the_packed_scorer_agree() {
     let path = support::embedded_in_f32();
     let packed = packed(&path);
     let served = ServedModel::load(&ModelFiles::Gguf(path)).await.unwrap();
-    let served =
-        RewardModel::served(Arc::new(served), support::config().prompts().unwrap()).unwrap();
+    let served = RewardModel::served(
+        Arc::new(served),
+        support::config().prompts().unwrap(),
+        Calibration::default(),
+    )
+    .unwrap();
     for opinion in &support::night_buses().opinions[..3] {
         let (packed, served) = (
             together(&packed, opinion).await,

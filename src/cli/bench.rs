@@ -1,18 +1,26 @@
 //! `accord bench`: the README's figures, again.
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use accord::config::Config;
 use accord::deliberation::record::Deliberation;
+use accord::inference::calibration::Calibration;
 use accord::inference::drafting::{DraftingSettings, draft};
 use accord::inference::generator::Generator;
 use accord::inference::model_files::{self, ModelFiles, ServingFormat};
 use accord::inference::reward::RewardModel;
 use accord::inference::serving::{self, Sampling, ServedModel};
+use accord::training::card::Kind;
+use accord::training::fine_tuning::{Event, FineTuning, fine_tune};
+use accord::training::reward::RewardTask;
+use accord::training::split::Split;
+use accord::transformer::Transformer;
 use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result};
+use candle_core::{DType, Device};
 use sysinfo::System;
 
 use super::{engines, say};
@@ -49,7 +57,8 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
     ))?;
     say("| what | figure |\n|---|---|")?;
 
-    let files = engines::files(config, &config.models.generator, "models.generator").await?;
+    let chosen = engines::choose(config, Kind::Generator).await?;
+    let files = engines::served_files(config, &chosen).await?;
     let started = Instant::now();
     let generator = Generator {
         model: Arc::new(ServedModel::load(&files).await?),
@@ -121,7 +130,13 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         anyhow::bail!("the packed scorer reads GGUF files only, and models.reward_model is none");
     };
     let started = Instant::now();
-    let packed = RewardModel::packed(&GgufFile::open(path)?, &device, prompts.clone())?;
+    let packed = RewardModel::packed(
+        &GgufFile::open(path)?,
+        None,
+        &device,
+        prompts.clone(),
+        Calibration::default(),
+    )?;
     say(format!(
         "| loading the packed scorer | {:.1} s |",
         started.elapsed().as_secs_f64()
@@ -157,7 +172,11 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         })
     })
     .await??;
-    let served = RewardModel::served(Arc::new(ServedModel::load(&f32).await?), prompts)?;
+    let served = RewardModel::served(
+        Arc::new(ServedModel::load(&f32).await?),
+        prompts,
+        Calibration::default(),
+    )?;
     let started = Instant::now();
     let mut compared = 0;
     'comparison: for opinion in &example.opinions {
@@ -177,7 +196,69 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         "| packed scorer against mistral.rs | {:.1} times |",
         packed_rate / served_rate
     ))?;
+    drop(served);
+
+    let config = config.clone();
+    let training = tokio::task::spawn_blocking(move || training_rate(&config)).await??;
+    say(format!("| {training} |"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Two steps of the reward model's training on the first deliberations of the shipped corpus, as
+/// the settings say; `benches/peft_throughput.py` measures PyTorch on the same ones.
+fn training_rate(config: &Config) -> Result<String> {
+    let settings = FineTuning {
+        epochs: 1,
+        validation_units: 1,
+        ..config.training.reward.clone()
+    };
+    let corpus = config.text("data/deliberations.jsonl")?;
+    let mut deliberations: Vec<Deliberation> = corpus
+        .lines()
+        .take(1 + 2 * settings.units_per_step)
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    let split = Split {
+        validation: deliberations.split_off(2 * settings.units_per_step),
+        training: deliberations,
+    };
+    let source = &config.models.reward_model;
+    let path = engines::with_progress(|report| {
+        model_files::original(source, "models.reward_model", &config.data_dir, report)
+    })?
+    .context("models.reward_model is no local GGUF file")?;
+    let gguf = GgufFile::open(&path)?;
+    let base = Transformer::load(&gguf, &Device::Cpu, DType::F32)?;
+    let task = RewardTask::new(&split, &gguf, &config.prompts()?, config.training.loss, 1)?;
+    let (mut ratings, mut tokens, mut time) = (0, 0, 0.0);
+    let folder = tempfile::tempdir()?;
+    fine_tune(
+        &base,
+        &task,
+        &settings,
+        1,
+        "bench",
+        folder.path(),
+        &mut |event| {
+            if let Event::Step {
+                targets,
+                tokens: of_step,
+                seconds,
+                ..
+            } = event
+            {
+                ratings += targets;
+                tokens += of_step;
+                time += seconds;
+            }
+            ControlFlow::Continue(())
+        },
+    )?;
+    Ok(format!(
+        "training the reward model, {ratings} ratings, {tokens} tokens | {:.2} ratings/s, {:.0} tokens/s",
+        ratings as f64 / time,
+        tokens as f64 / time
+    ))
 }
 
 /// Statements of the same length for every machine: runs of words from the opinions.

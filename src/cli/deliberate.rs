@@ -12,11 +12,10 @@ use accord::deliberation::welfare::WelfareFunction;
 use accord::inference::drafting::{Drafts, draft};
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::engines::{self, Engines};
-use super::{input, one_line, say};
+use super::{input, one_line, progress_bar, say};
 
 /// Find a consensus statement for the question and the opinions in a file
 #[derive(clap::Args)]
@@ -107,7 +106,7 @@ async fn deliberate(
             .with_context(|| format!("opinion {number}"))?;
     }
     let started = Instant::now();
-    let bar = bar("writing candidates", config.generator.candidates)?;
+    let bar = progress_bar("writing candidates", config.generator.candidates)?;
     let drafts = draft(
         &engines.generator,
         question,
@@ -123,7 +122,7 @@ async fn deliberate(
     let drafting_seconds = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let bar = self::bar("predicting ratings", opinions.len())?;
+    let bar = progress_bar("predicting ratings", opinions.len())?;
     let texts: Vec<&str> = drafts
         .candidates
         .iter()
@@ -272,11 +271,4 @@ opinions: {of_statement}
 The same again: --seed {seed}"
         )
     }
-}
-
-fn bar(message: &'static str, length: usize) -> Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {elapsed}")?;
-    Ok(ProgressBar::new(length as u64)
-        .with_style(style)
-        .with_message(message))
 }

@@ -7,13 +7,15 @@ use accord::config::{Config, ModelSettings};
 use accord::inference::model_files::{self, ModelSource};
 use accord::inference::reward::RewardEngine;
 use accord::inference::tokenizer::Tokenizer;
+use accord::training::card::{Card, Kind};
+use accord::training::versions::Serving;
 use accord::transformer::ARCHITECTURES;
 use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::DecimalBytes;
 use sysinfo::{Disks, System};
 
-use super::{one_line, say};
+use super::{engines, one_line, say};
 
 /// Check the settings, this machine and the model files
 #[derive(clap::Args)]
@@ -44,6 +46,12 @@ pub async fn run(_: Args, config: Result<Config>) -> Result<ExitCode> {
                 "models.reward_model",
                 packed.and_then(|()| model(&config, reward_model)),
             ));
+            for (kind, what) in [
+                (Kind::Generator, "generator version"),
+                (Kind::Reward, "reward version"),
+            ] {
+                checks.push((what, version(&config, kind).await));
+            }
         }
     }
     let mut healthy = true;
@@ -63,6 +71,25 @@ pub async fn run(_: Args, config: Result<Config>) -> Result<ExitCode> {
     })
 }
 
+async fn version(config: &Config, kind: Kind) -> Result<String> {
+    let chosen = engines::choose(config, kind).await?;
+    let base = engines::source(config, kind).0.model_name();
+    Ok(match chosen.serving {
+        Serving::Base => format!("base, {base} as it is"),
+        Serving::Version(id, version) => {
+            let Card { created, data, .. } = version.card;
+            format!(
+                "{id}, {created}, trained on {} deliberations{}",
+                data.deliberations,
+                if data.synthetic { " (synthetic)" } else { "" }
+            )
+        }
+        Serving::ShippedForAnother { trained_on } => {
+            format!("none: the shipped one was trained on {trained_on}, {base} is served as it is")
+        }
+    })
+}
+
 /// The packed scorer reads less than mistral.rs does.
 fn check_packed(source: &ModelSource) -> Result<()> {
     let architecture = match source {
@@ -73,9 +100,7 @@ fn check_packed(source: &ModelSource) -> Result<()> {
         ModelSource::Safetensors(_) | ModelSource::Hub { .. } => format!("{source}, no GGUF file"),
     };
     ensure!(
-        ARCHITECTURES
-            .iter()
-            .any(|known| known.name == architecture),
+        ARCHITECTURES.iter().any(|known| known.name == architecture),
         "models.reward_engine = \"packed\" reads local GGUF files of the llama, qwen2 and qwen3 architectures, this is {architecture}; set models.reward_engine = \"mistralrs\""
     );
     Ok(())

@@ -2,18 +2,22 @@
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use accord::config::Config;
+use accord::inference::calibration::Calibration;
 use accord::inference::generator::Generator;
 use accord::inference::model_files::{
-    self, ModelFiles, ModelSource, Progress, ServingFormat, Step,
+    self, HashedAdapter, ModelFiles, ModelSource, Progress, ServingFormat, Step,
 };
 use accord::inference::reward::{RewardEngine, RewardModel};
 use accord::inference::serving::{self, ServedModel};
+use accord::training::card::Kind;
+use accord::training::versions::Serving;
 use accord::transformer::gguf::GgufFile;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::INTERRUPTED;
@@ -24,62 +28,176 @@ pub const SERVING_FORMAT: ServingFormat = ServingFormat::Q8_0;
 /// What a deliberation needs.
 pub struct Engines {
     pub generator: Generator,
-    /// The file or the hub id of the generator.
+    /// Base model and version of the generator.
     pub generator_name: String,
     pub reward_model: RewardModel,
-    /// The file or the hub id of the reward model.
+    /// Base model and version of the reward model.
     pub reward_model_name: String,
 }
 
 /// Loads the generator and the reward model.
 pub async fn load(config: &Config) -> Result<Engines> {
     let prompts = config.prompts()?;
-    let generator = files(config, &config.models.generator, "models.generator").await?;
-    let rating = files(config, &config.models.reward_model, "models.reward_model").await?;
-    let (generator_name, reward_model_name) = (generator.to_string(), rating.to_string());
-    let model = Arc::new(ServedModel::load(&generator).await?);
+    let chosen = choose(config, Kind::Generator).await?;
+    let rating = choose(config, Kind::Reward).await?;
+    // Both before one is loaded: what is missing is told at once.
+    let files = served_files(config, &chosen).await?;
+    let rating_files = reward_files(config, &rating).await?;
+    let model = Arc::new(ServedModel::load(&files).await?);
     let reward_model = match config.models.reward_engine {
-        RewardEngine::MistralRs if rating == generator => {
-            RewardModel::served(model.clone(), prompts.clone())?
+        RewardEngine::MistralRs if rating_files == files => {
+            RewardModel::served(model.clone(), prompts.clone(), rating.calibration())?
         }
-        _ => load_reward_model(config, rating).await?,
+        _ => load_reward_model(config, &rating, rating_files).await?,
     };
     let generator = Generator { model, prompts };
     Ok(Engines {
         generator,
-        generator_name,
+        generator_name: chosen.name(config),
         reward_model,
-        reward_model_name,
+        reward_model_name: rating.name(config),
     })
 }
 
 /// Loads the reward model alone.
 pub async fn reward_model(config: &Config) -> Result<RewardModel> {
-    let rating = files(config, &config.models.reward_model, "models.reward_model").await?;
-    load_reward_model(config, rating).await
+    let chosen = choose(config, Kind::Reward).await?;
+    let files = reward_files(config, &chosen).await?;
+    load_reward_model(config, &chosen, files).await
 }
 
-async fn load_reward_model(config: &Config, files: ModelFiles) -> Result<RewardModel> {
-    let prompts = config.prompts()?;
-    match (config.models.reward_engine, files) {
-        (RewardEngine::MistralRs, files) => {
-            RewardModel::served(Arc::new(ServedModel::load(&files).await?), prompts)
+/// A base model and the version that is applied to it.
+pub struct Chosen {
+    pub kind: Kind,
+    pub serving: Serving,
+}
+
+impl Chosen {
+    /// Of the version's card; of a base model's predictions nothing is known.
+    fn calibration(&self) -> Calibration {
+        match &self.serving {
+            Serving::Version(_, version) => version.card.calibration.unwrap_or_default(),
+            Serving::Base | Serving::ShippedForAnother { .. } => Calibration::default(),
         }
-        (RewardEngine::Packed, ModelFiles::Gguf(path)) => {
-            let device = serving::device()?;
-            tokio::task::spawn_blocking(move || {
-                RewardModel::packed(&GgufFile::open(&path)?, &device, prompts)
-            })
-            .await?
+    }
+
+    /// For people: `SmolLM2-135M-Instruct + shipped`.
+    pub fn name(&self, config: &Config) -> String {
+        let base = source(config, self.kind).0.model_name();
+        match &self.serving {
+            Serving::Version(id, _) => format!("{base} + {id}"),
+            Serving::Base | Serving::ShippedForAnother { .. } => base,
         }
-        (RewardEngine::Packed, _) => bail!(
-            "models.reward_engine = \"packed\" reads local GGUF files only, and models.reward_model is \"{}\"; set models.reward_engine = \"mistralrs\"",
-            config.models.reward_model
-        ),
     }
 }
 
-/// Finds the files of a model; those of the embedded default are fetched on first use.
+/// The base model that the settings name for a kind, and their key.
+pub fn source(config: &Config, kind: Kind) -> (&ModelSource, &'static str) {
+    match kind {
+        Kind::Reward => (&config.models.reward_model, "models.reward_model"),
+        Kind::Generator => (&config.models.generator, "models.generator"),
+    }
+}
+
+/// Reads the active version; fetches nothing.
+pub async fn choose(config: &Config, kind: Kind) -> Result<Chosen> {
+    let config = config.clone();
+    tokio::task::spawn_blocking(move || {
+        let (source, key) = source(&config, kind);
+        let serving = config.versions(kind)?.serving(
+            || {
+                with_progress(|report| {
+                    model_files::original_sha256(source, key, &config.data_dir, report)
+                })
+            },
+            |name| config.text(name),
+        )?;
+        Ok(Chosen { kind, serving })
+    })
+    .await?
+}
+
+/// The files with which mistral.rs serves a base model and its version, fetched and prepared where
+/// they are not there yet.
+pub async fn served_files(config: &Config, chosen: &Chosen) -> Result<ModelFiles> {
+    let (source, key) = source(config, chosen.kind);
+    let Serving::Version(_, version) = &chosen.serving else {
+        return files(config, source, key).await;
+    };
+    let (path, version) = (original(config, chosen.kind).await?, version.clone());
+    let models = model_files::models_dir(&config.data_dir);
+    tokio::task::spawn_blocking(move || {
+        let adapter = HashedAdapter {
+            adapter: &version.adapter,
+            sha256: &version.card.adapter.sha256,
+        };
+        with_progress(|report| {
+            model_files::prepare(&path, Some(adapter), SERVING_FORMAT, &models, report)
+        })
+    })
+    .await?
+    .map(ModelFiles::Gguf)
+    .with_context(|| format!("cannot prepare {}", chosen.name(config)))
+}
+
+/// The files from which the reward model is loaded. The packed scorer reads the base model as it was
+/// made, and adds the adapter itself.
+pub async fn reward_files(config: &Config, chosen: &Chosen) -> Result<ModelFiles> {
+    let source = &config.models.reward_model;
+    match config.models.reward_engine {
+        RewardEngine::MistralRs => served_files(config, chosen).await,
+        RewardEngine::Packed => {
+            ensure!(
+                matches!(source, ModelSource::Embedded | ModelSource::Gguf(_)),
+                "models.reward_engine = \"packed\" reads local GGUF files only, and models.reward_model is \"{source}\"; set models.reward_engine = \"mistralrs\""
+            );
+            original(config, Kind::Reward).await.map(ModelFiles::Gguf)
+        }
+    }
+}
+
+/// The base model's GGUF as it was made: what adapters are trained on.
+pub async fn original(config: &Config, kind: Kind) -> Result<PathBuf> {
+    let (source, key) = source(config, kind);
+    let (owned, data_dir) = (source.clone(), config.data_dir.clone());
+    let path = tokio::task::spawn_blocking(move || {
+        with_progress(|report| model_files::original(&owned, key, &data_dir, report))
+    })
+    .await??;
+    path.with_context(|| {
+        format!("{key} = \"{source}\" is no local GGUF file, which is needed here")
+    })
+}
+
+async fn load_reward_model(
+    config: &Config,
+    chosen: &Chosen,
+    files: ModelFiles,
+) -> Result<RewardModel> {
+    let prompts = config.prompts()?;
+    let calibration = chosen.calibration();
+    match (config.models.reward_engine, files) {
+        (RewardEngine::Packed, ModelFiles::Gguf(path)) => {
+            let device = serving::device()?;
+            let version = match &chosen.serving {
+                Serving::Version(_, version) => Some(version.clone()),
+                Serving::Base | Serving::ShippedForAnother { .. } => None,
+            };
+            tokio::task::spawn_blocking(move || {
+                let adapter = version.as_ref().map(|version| &version.adapter);
+                let gguf = GgufFile::open(&path)?;
+                RewardModel::packed(&gguf, adapter, &device, prompts, calibration)
+            })
+            .await?
+        }
+        (_, files) => {
+            let model = Arc::new(ServedModel::load(&files).await?);
+            RewardModel::served(model, prompts, calibration)
+        }
+    }
+}
+
+/// Finds the files of a base model; those of the embedded default are fetched on first use.
 pub async fn files(config: &Config, source: &ModelSource, key: &'static str) -> Result<ModelFiles> {
     let (source, data_dir) = (source.clone(), config.data_dir.clone());
     tokio::task::spawn_blocking(move || {

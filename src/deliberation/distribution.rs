@@ -8,12 +8,13 @@ pub struct RatingDistribution([f64; 7]);
 
 impl RatingDistribution {
     /// The softmax of the logits of the ratings 1 to 7; `None` if one is not finite.
-    pub fn from_logits(logits: [f32; 7]) -> Option<Self> {
+    pub fn from_logits(logits: [impl Into<f64>; 7]) -> Option<Self> {
+        let logits = logits.map(Into::into);
         if !logits.iter().all(|logit| logit.is_finite()) {
             return None;
         }
-        let largest = logits.into_iter().fold(f32::NEG_INFINITY, f32::max);
-        let weights = logits.map(|logit| f64::from(logit - largest).exp());
+        let largest = logits.into_iter().fold(f64::NEG_INFINITY, f64::max);
+        let weights = logits.map(|logit| (logit - largest).exp());
         let total: f64 = weights.iter().sum();
         Some(Self(weights.map(|weight| weight / total)))
     }

@@ -1,6 +1,6 @@
-//! The file formats for deliberations and rating rows, checked as they are read.
+//! The file formats for deliberations, rating rows and votes, checked as they are read.
 //!
-//! Both types can only be read from a file that is complete and within the bounds below; unknown
+//! All types can only be read from a file that is complete and within the bounds below; unknown
 //! fields are ignored, and white space around a text is left out before it is measured and kept.
 //! A row's own errors (as opposed to those of the JSON) carry no line and column.
 
@@ -59,6 +59,33 @@ pub struct RatingRow {
     pub statement: String,
 }
 
+/// A member of a public conversation who voted on other people's statements, as Polis collects
+/// it. What the member wrote stands for the opinion.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "UncheckedVotedMember")]
+pub struct VotedMember {
+    /// The same for all members who voted on the same statements.
+    pub conversation: String,
+    pub question: String,
+    pub opinion: String,
+    pub votes: Vec<CastVote>,
+}
+
+/// What a member thinks of one statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CastVote {
+    pub statement: String,
+    pub vote: Vote,
+}
+
+/// 1, 0 and -1 in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vote {
+    Agree,
+    Pass,
+    Disagree,
+}
+
 /// What is wrong with a row. Opinions and statements are counted from 1.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum RecordError {
@@ -93,6 +120,8 @@ pub enum RecordError {
         what: &'static str,
         rating: f64,
     },
+    #[error("vote {number} is {vote}, expected 1 (agree), 0 (pass) or -1 (disagree)")]
+    Vote { number: usize, vote: f64 },
 }
 
 #[derive(Deserialize)]
@@ -121,6 +150,21 @@ struct UncheckedRatingRow {
     question: Option<String>,
     opinion: Option<String>,
     statement: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct UncheckedVotedMember {
+    conversation: Option<String>,
+    question: Option<String>,
+    opinion: Option<String>,
+    votes: Vec<UncheckedVote>,
+}
+
+#[derive(Deserialize)]
+struct UncheckedVote {
+    #[serde(default)]
+    statement: String,
+    vote: f64,
 }
 
 impl TryFrom<UncheckedDeliberation> for Deliberation {
@@ -157,6 +201,39 @@ impl TryFrom<UncheckedRatingRow> for RatingRow {
             question: present("question", unchecked.question, QUESTION_CHARACTERS)?,
             opinion: present("opinion", unchecked.opinion, OPINION_CHARACTERS)?,
             statement: present("statement", unchecked.statement, STATEMENT_CHARACTERS)?,
+        })
+    }
+}
+
+impl TryFrom<UncheckedVotedMember> for VotedMember {
+    type Error = RecordError;
+
+    fn try_from(unchecked: UncheckedVotedMember) -> Result<Self, Self::Error> {
+        let votes = (1..)
+            .zip(unchecked.votes)
+            .map(|(number, UncheckedVote { statement, vote })| {
+                Ok(CastVote {
+                    statement: bounded(
+                        format!("statement {number}"),
+                        &statement,
+                        STATEMENT_CHARACTERS,
+                    )?,
+                    vote: match vote {
+                        1.0 => Vote::Agree,
+                        0.0 => Vote::Pass,
+                        -1.0 => Vote::Disagree,
+                        _ => return Err(RecordError::Vote { number, vote }),
+                    },
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            conversation: unchecked
+                .conversation
+                .ok_or(RecordError::Missing("conversation"))?,
+            question: present("question", unchecked.question, QUESTION_CHARACTERS)?,
+            opinion: present("opinion", unchecked.opinion, OPINION_CHARACTERS)?,
+            votes,
         })
     }
 }
@@ -412,6 +489,51 @@ mod tests {
         for bad in ["{\"question\": 7}", "{\"question\"", "[]", "null", ""] {
             let error = serde_json::from_str::<Deliberation>(bad).unwrap_err();
             assert_eq!(error.to_string().lines().count(), 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_member_with_votes_is_read_whole() {
+        let row = json!({
+            "conversation": "tea", "member": "12", "question": "Tea?", "opinion": "Tea, all day.",
+            "votes": [
+                {"statement": " Coffee. ", "vote": -1},
+                {"statement": "Both.", "vote": 0},
+                {"statement": "Tea.", "vote": 1},
+            ],
+        });
+        let read: VotedMember = serde_json::from_value(row).unwrap();
+        let votes: Vec<(&str, Vote)> = read
+            .votes
+            .iter()
+            .map(|cast| (cast.statement.as_str(), cast.vote))
+            .collect();
+        assert_eq!(
+            votes,
+            [
+                ("Coffee.", Vote::Disagree),
+                ("Both.", Vote::Pass),
+                ("Tea.", Vote::Agree)
+            ]
+        );
+        assert_eq!(
+            (&*read.conversation, &*read.opinion),
+            ("tea", "Tea, all day.")
+        );
+    }
+
+    #[test]
+    fn a_vote_is_one_of_three() {
+        for bad in [json!(2), json!(0.5), json!(-7)] {
+            let row = json!({
+                "conversation": "tea", "question": "Tea?", "opinion": "Tea, all day.",
+                "votes": [{"statement": "Tea.", "vote": 1}, {"statement": "Both.", "vote": bad}],
+            });
+            let error = serde_json::from_str::<VotedMember>(&row.to_string()).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("vote 2 is {bad}, expected 1 (agree), 0 (pass) or -1 (disagree)")
+            );
         }
     }
 

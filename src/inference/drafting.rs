@@ -186,7 +186,7 @@ fn balanced_subsets(
 }
 
 /// The first `characters` of a text, up to the end of a word.
-fn shorten(text: &str, characters: usize) -> String {
+pub fn shorten(text: &str, characters: usize) -> String {
     let Some((end, _)) = text.char_indices().nth(characters) else {
         return text.to_owned();
     };

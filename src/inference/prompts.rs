@@ -3,6 +3,8 @@
 use anyhow::{Context, Result, bail, ensure};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
 
+use crate::transformer::gguf::GgufFile;
+
 /// What the generator and the reward model are asked.
 #[derive(Debug, Clone)]
 pub struct Prompts {
@@ -114,6 +116,25 @@ pub struct ChatTemplate {
 }
 
 impl ChatTemplate {
+    /// The one that a GGUF file holds.
+    ///
+    /// # Errors
+    /// If it holds none, or no vocabulary.
+    pub fn from_gguf(gguf: &GgufFile) -> Result<Self> {
+        let tokens = gguf.strings("tokenizer.ggml.tokens")?;
+        let spelling = |key: &str| {
+            let id = gguf.u32(key).unwrap_or(u32::MAX) as usize;
+            tokens
+                .get(id)
+                .map_or(String::new(), |token| (*token).to_owned())
+        };
+        Ok(Self {
+            template: gguf.string("tokenizer.chat_template")?.to_owned(),
+            bos_token: spelling("tokenizer.ggml.bos_token_id"),
+            eos_token: spelling("tokenizer.ggml.eos_token_id"),
+        })
+    }
+
     /// The text of the chat, up to where the model's answer begins.
     ///
     /// # Errors

@@ -8,11 +8,14 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use candle_core::{DType, Device};
 use serde::Deserialize;
+use thiserror::Error;
 
+use super::calibration::Calibration;
 use super::prompts::Prompts;
 use super::serving::ServedModel;
 use super::tokenizer::Tokenizer;
 use crate::deliberation::distribution::RatingDistribution;
+use crate::transformer::adapter::Adapter;
 use crate::transformer::gguf::GgufFile;
 use crate::transformer::{PackedSequence, Transformer};
 
@@ -22,6 +25,7 @@ pub struct RewardModel {
     prompts: Prompts,
     /// The tokens `1` to `7`.
     ratings: [u32; 7],
+    calibration: Calibration,
 }
 
 /// What computes the predictions: the setting `models.reward_engine`.
@@ -43,25 +47,38 @@ enum Engine {
 }
 
 impl RewardModel {
-    /// Scores with our own transformer, in f32 on the CPU and in bf16 elsewhere.
+    /// Scores with our own transformer, in f32 on the CPU and in bf16 elsewhere. An adapter is
+    /// added to the weights as they are read.
     ///
     /// # Errors
     /// A model that the transformer or the tokenizer cannot read, or that has no token for
-    /// one of the ratings.
-    pub fn packed(gguf: &GgufFile, device: &Device, prompts: Prompts) -> Result<Self> {
+    /// one of the ratings; an adapter for another model.
+    pub fn packed(
+        gguf: &GgufFile,
+        adapter: Option<&Adapter>,
+        device: &Device,
+        prompts: Prompts,
+        calibration: Calibration,
+    ) -> Result<Self> {
         let dtype = if device.is_cpu() {
             DType::F32
         } else {
             DType::BF16
         };
         let tokenizer = Tokenizer::from_gguf(&gguf.content.metadata)?;
+        let base = Transformer::load(gguf, device, dtype)?;
+        let transformer = match adapter {
+            Some(adapter) => base.merged(adapter)?,
+            None => base,
+        };
         Ok(Self {
             ratings: rating_tokens(&tokenizer, &prompts)?,
             engine: Engine::Packed {
-                transformer: Arc::new(Transformer::load(gguf, device, dtype)?),
+                transformer: Arc::new(transformer),
                 tokenizer: Box::new(tokenizer),
             },
             prompts,
+            calibration,
         })
     }
 
@@ -69,11 +86,16 @@ impl RewardModel {
     ///
     /// # Errors
     /// A model that has no token for one of the ratings.
-    pub fn served(model: Arc<ServedModel>, prompts: Prompts) -> Result<Self> {
+    pub fn served(
+        model: Arc<ServedModel>,
+        prompts: Prompts,
+        calibration: Calibration,
+    ) -> Result<Self> {
         Ok(Self {
             ratings: rating_tokens(&model.tokenizer, &prompts)?,
             engine: Engine::MistralRs(model),
             prompts,
+            calibration,
         })
     }
 
@@ -90,7 +112,7 @@ impl RewardModel {
     /// How a participant with this opinion would rate each of `candidates`.
     ///
     /// # Errors
-    /// Texts longer than the model's context; the engine's errors.
+    /// [`TextTooLong`]; the engine's errors.
     pub async fn predict(
         &self,
         question: &str,
@@ -131,8 +153,9 @@ impl RewardModel {
             .iter()
             .map(|logits| {
                 let logits: [f32; 7] = logits.as_slice().try_into()?;
-                RatingDistribution::from_logits(logits)
-                    .context("the reward model's logits are not finite")
+                let predicted = RatingDistribution::from_logits(logits)
+                    .context("the reward model's logits are not finite")?;
+                Ok(self.calibration.apply(&predicted))
             })
             .collect()
     }
@@ -151,14 +174,30 @@ impl RewardModel {
         };
         ensure!(
             tokens <= context_length,
-            "the question, the opinion and a statement take {tokens} tokens, the reward model reads {context_length}; shorten the opinion"
+            TextTooLong {
+                tokens,
+                context_length
+            }
         );
         Ok(())
     }
 }
 
-/// Finds the tokens by encoding each rating where it stands in the prompt.
-fn rating_tokens(tokenizer: &Tokenizer, prompts: &Prompts) -> Result<[u32; 7]> {
+/// A prompt that is longer than the model's context.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error(
+    "the question, the opinion and a statement take {tokens} tokens, the reward model reads {context_length}; shorten the opinion"
+)]
+pub struct TextTooLong {
+    pub tokens: usize,
+    pub context_length: usize,
+}
+
+/// The tokens `1` to `7`, found by encoding each where it stands in the prompt.
+///
+/// # Errors
+/// If one of them is not a token of its own there.
+pub fn rating_tokens(tokenizer: &Tokenizer, prompts: &Prompts) -> Result<[u32; 7]> {
     let end = prompts
         .rating("Why?", "Because.", &["So it is."])?
         .continuations

@@ -105,22 +105,10 @@ impl ServedModel {
         }
     }
     fn of_gguf(model: Model, gguf: &GgufFile, sequences_at_once: usize) -> Result<Self> {
-        let tokens = gguf.strings("tokenizer.ggml.tokens")?;
-        let spelling = |key: &str| {
-            let id = gguf.u32(key).unwrap_or(u32::MAX) as usize;
-            tokens
-                .get(id)
-                .map_or(String::new(), |token| (*token).to_owned())
-        };
-        let architecture = gguf.string("general.architecture")?;
         Ok(Self {
             tokenizer: Tokenizer::from_gguf(&gguf.content.metadata)?,
-            chat_template: ChatTemplate {
-                template: gguf.string("tokenizer.chat_template")?.to_owned(),
-                bos_token: spelling("tokenizer.ggml.bos_token_id"),
-                eos_token: spelling("tokenizer.ggml.eos_token_id"),
-            },
-            context_length: gguf.u32(&format!("{architecture}.context_length"))? as usize,
+            chat_template: ChatTemplate::from_gguf(gguf)?,
+            context_length: gguf.context_length()?,
             sequences_at_once,
             turns: Semaphore::new(sequences_at_once),
             model,

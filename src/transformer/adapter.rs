@@ -1,7 +1,6 @@
 //! Low-rank updates of a model's matrices (LoRA: Hu et al. 2021, arXiv:2106.09685).
 
-use std::collections::btree_map::{BTreeMap, Entry};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -209,12 +208,12 @@ impl Adapter {
         }))
     }
 
-    /// Adds to `gradients` those of the factors of one matrix, from what the matrix was multiplied
+    /// Puts into `gradients` those of the factors of one matrix, from what the matrix was multiplied
     /// with, `input` [tokens, in], and the gradient of the product, `d_output` [tokens, out].
     ///
     /// # Errors
     /// If the shapes do not fit.
-    pub fn add_gradients(
+    pub fn insert_gradients(
         &self,
         gradients: &mut BTreeMap<String, LowRank>,
         (block, matrix): (usize, Matrix),
@@ -237,17 +236,8 @@ impl Adapter {
             let b = d_b
                 .narrow(0, columns.start, columns.len())?
                 .narrow(1, rows, self.rank)?;
-            match gradients.entry(name) {
-                Entry::Vacant(entry) => {
-                    let (a, b) = (a.contiguous()?, b.contiguous()?);
-                    entry.insert(LowRank { a, b });
-                }
-                Entry::Occupied(mut entry) => {
-                    let sum = entry.get_mut();
-                    sum.a = (&sum.a + a)?;
-                    sum.b = (&sum.b + b)?;
-                }
-            }
+            let (a, b) = (a.contiguous()?, b.contiguous()?);
+            gradients.insert(name, LowRank { a, b });
         }
         Ok(())
     }

@@ -283,7 +283,13 @@ mod tests {
                 &ROWS,
                 &weights(&model),
                 &mut |block, matrix, input, d_output| {
-                    adapter.add_gradients(&mut gradients, (block, matrix), &model, input, d_output)
+                    adapter.insert_gradients(
+                        &mut gradients,
+                        (block, matrix),
+                        &model,
+                        input,
+                        d_output,
+                    )
                 },
             )
             .unwrap();

@@ -50,6 +50,15 @@ impl GgufFile {
         })
     }
 
+    /// The most tokens that the model reads.
+    ///
+    /// # Errors
+    /// If the file does not say.
+    pub fn context_length(&self) -> Result<usize> {
+        let architecture = self.string("general.architecture")?;
+        Ok(self.u32(&format!("{architecture}.context_length"))? as usize)
+    }
+
     /// A whole number that is not negative, of any width.
     pub fn u32(&self, key: &str) -> Result<u32> {
         let value = self.value(key)?;

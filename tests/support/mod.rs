@@ -5,6 +5,8 @@
     reason = "every test file is a crate of its own and uses a part of this"
 )]
 
+pub mod random_model;
+
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

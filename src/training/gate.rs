@@ -1,0 +1,299 @@
+//! The gate: whether a retrained reward model is better than the active one.
+//!
+//! Rounds are dealt into four [`folds`]; a candidate model trained on three of them predicts the
+//! fourth, so that every round is predicted by a model that never saw it. [`judge`] compares these
+//! predictions with the active model's, on the same pairs of statements, by a paired bootstrap over
+//! the rounds: pairs of one round are not independent, rounds are.
+
+use std::fmt;
+
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// How both models did on one round, out of fold: pairs of statements that one member rated at
+/// least 1 apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RoundOutcome {
+    pub pairs: u32,
+    /// Pairs that the active model orders as the member did; a tie counts one half.
+    pub active_right: f64,
+    /// The same of the candidate model.
+    pub candidate_right: f64,
+}
+
+/// Accuracy within a member on the shipped held-out set, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldOut {
+    pub active: f64,
+    pub candidate: f64,
+}
+
+/// What the gate found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Verdict {
+    /// It may become active.
+    Better(Comparison),
+    /// It may not.
+    NotBetter(Comparison),
+    /// It may not; so many rounds have pairs to compare.
+    NotEnoughRounds { rounds: usize },
+}
+
+/// The figures behind a verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Rounds with at least one pair.
+    pub rounds: usize,
+    pub pairs: u64,
+    /// Of the pairs of all rounds, from 0 to 1.
+    pub active_accuracy: f64,
+    pub candidate_accuracy: f64,
+    /// The middle 90 % of the gain in accuracy, candidate minus active, over the resamples.
+    pub gain_interval: [f64; 2],
+    pub held_out: HeldOut,
+}
+
+/// Fewer tell nothing.
+pub const ROUNDS_NEEDED: usize = 8;
+/// What the candidate may lose on the shipped held-out set.
+const HELD_OUT_LOSS_ALLOWED: f64 = 0.02;
+const RESAMPLES: usize = 10_000;
+
+/// Whether the candidate is better than the active model: the 90 % interval of its gain on the
+/// rounds lies above 0, and it loses at most 2 points on the shipped held-out set.
+///
+/// The same seed gives the same verdict.
+pub fn judge(rounds: &[RoundOutcome], held_out: HeldOut, seed: u64) -> Verdict {
+    let rounds: Vec<RoundOutcome> = rounds
+        .iter()
+        .filter(|round| round.pairs > 0)
+        .copied()
+        .collect();
+    if rounds.len() < ROUNDS_NEEDED {
+        return Verdict::NotEnoughRounds {
+            rounds: rounds.len(),
+        };
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut gains: Vec<f64> = (0..RESAMPLES)
+        .map(|_| {
+            let drawn = (0..rounds.len()).map(|_| rounds[random.random_range(0..rounds.len())]);
+            let (gained, pairs) = drawn.fold((0.0, 0.0), |(gained, pairs), round| {
+                (
+                    gained + round.candidate_right - round.active_right,
+                    pairs + f64::from(round.pairs),
+                )
+            });
+            gained / pairs
+        })
+        .collect();
+    gains.sort_by(f64::total_cmp);
+    let pairs: u64 = rounds.iter().map(|round| u64::from(round.pairs)).sum();
+    let accuracy =
+        |right: fn(&RoundOutcome) -> f64| rounds.iter().map(right).sum::<f64>() / pairs as f64;
+    let comparison = Comparison {
+        rounds: rounds.len(),
+        pairs,
+        active_accuracy: accuracy(|round| round.active_right),
+        candidate_accuracy: accuracy(|round| round.candidate_right),
+        gain_interval: [gains[RESAMPLES / 20], gains[RESAMPLES - 1 - RESAMPLES / 20]],
+        held_out,
+    };
+    if comparison.gains_on_the_rounds() && comparison.keeps_the_held_out_accuracy() {
+        Verdict::Better(comparison)
+    } else {
+        Verdict::NotBetter(comparison)
+    }
+}
+
+/// Deals the indices of `rounds` rounds into four folds whose sizes differ by at most 1.
+pub fn folds(rounds: usize, seed: u64) -> [Vec<usize>; 4] {
+    let mut indices: Vec<usize> = (0..rounds).collect();
+    indices.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    let mut folds: [Vec<usize>; 4] = Default::default();
+    for (place, index) in indices.into_iter().enumerate() {
+        folds[place % 4].push(index);
+    }
+    folds
+}
+
+impl Comparison {
+    fn gains_on_the_rounds(&self) -> bool {
+        self.gain_interval[0] > 0.0
+    }
+
+    /// False if a figure is not a number.
+    fn keeps_the_held_out_accuracy(&self) -> bool {
+        // Two points are two points, however they were rounded.
+        const ROUNDING: f64 = 1e-9;
+        self.held_out.active - self.held_out.candidate <= HELD_OUT_LOSS_ALLOWED + ROUNDING
+    }
+}
+
+impl fmt::Display for Verdict {
+    /// A sentence for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let comparison = match self {
+            Self::NotEnoughRounds { rounds } => {
+                return write!(
+                    f,
+                    "not enough to tell: {rounds} rounds with ratings to compare, {ROUNDS_NEEDED} \
+                     are needed"
+                );
+            }
+            Self::Better(comparison) | Self::NotBetter(comparison) => comparison,
+        };
+        f.write_str(match self {
+            Self::Better(_) => "better than the active model",
+            _ => "not better than the active model",
+        })?;
+        let points = |share: f64| 100.0 * share;
+        let [low, high] = comparison.gain_interval.map(points);
+        write!(
+            f,
+            ": {:.1} % against {:.1} % of {} pairs in {} rounds (90 % interval of the gain {low:+.1} \
+             to {high:+.1} points), {:.1} % against {:.1} % on the held-out set",
+            points(comparison.candidate_accuracy),
+            points(comparison.active_accuracy),
+            comparison.pairs,
+            comparison.rounds,
+            points(comparison.held_out.candidate),
+            points(comparison.held_out.active),
+        )?;
+        if !comparison.keeps_the_held_out_accuracy() {
+            f.write_str(", where it loses more than 2 points")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVEN: HeldOut = HeldOut {
+        active: 0.8,
+        candidate: 0.8,
+    };
+
+    fn rounds(count: usize, outcome: impl Fn(usize) -> (f64, f64)) -> Vec<RoundOutcome> {
+        (0..count)
+            .map(|index| {
+                let (active_right, candidate_right) = outcome(index);
+                RoundOutcome {
+                    pairs: 20,
+                    active_right,
+                    candidate_right,
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_clear_gain_is_better() {
+        let rounds = rounds(8, |index| (12.0, 15.0 + (index % 3) as f64));
+        let Verdict::Better(found) = judge(&rounds, EVEN, 1) else {
+            panic!("{}", judge(&rounds, EVEN, 1));
+        };
+        assert_eq!((found.rounds, found.pairs), (8, 160));
+        assert_eq!(found.active_accuracy, 0.6);
+        assert!((found.candidate_accuracy - 127.0 / 160.0).abs() < 1e-12);
+        let [low, high] = found.gain_interval;
+        assert!((0.15..31.0 / 160.0).contains(&low), "{low}");
+        assert!((31.0 / 160.0..0.25).contains(&high), "{high}");
+    }
+
+    #[test]
+    fn noise_is_not_better() {
+        let noise = rounds(40, |index| (12.0, if index % 2 == 0 { 15.0 } else { 9.5 }));
+        assert!(matches!(judge(&noise, EVEN, 1), Verdict::NotBetter(_)));
+        let same = rounds(40, |_| (12.0, 12.0));
+        assert!(matches!(judge(&same, EVEN, 1), Verdict::NotBetter(_)));
+    }
+
+    #[test]
+    fn one_round_that_gained_everything_does_not_decide() {
+        let rounds = rounds(8, |index| (10.0, if index == 0 { 20.0 } else { 10.0 }));
+        assert!(matches!(judge(&rounds, EVEN, 1), Verdict::NotBetter(_)));
+    }
+
+    #[test]
+    fn a_loss_of_more_than_two_points_on_the_held_out_set_is_not_better() {
+        let rounds = rounds(20, |_| (12.0, 16.0));
+        let with = |candidate| {
+            let active = 0.84;
+            judge(&rounds, HeldOut { active, candidate }, 1)
+        };
+        assert!(matches!(with(0.82), Verdict::Better(_)));
+        let worse = with(0.81);
+        assert!(matches!(worse, Verdict::NotBetter(_)));
+        assert!(worse.to_string().ends_with("loses more than 2 points"));
+        assert!(matches!(with(f64::NAN), Verdict::NotBetter(_)));
+    }
+
+    #[test]
+    fn seven_rounds_are_not_enough_and_rounds_without_pairs_do_not_count() {
+        let mut rounds = rounds(7, |_| (0.0, 20.0));
+        let not_enough = Verdict::NotEnoughRounds { rounds: 7 };
+        assert_eq!(judge(&rounds, EVEN, 1), not_enough);
+        rounds.extend(
+            [RoundOutcome {
+                pairs: 0,
+                active_right: 0.0,
+                candidate_right: 0.0,
+            }; 3],
+        );
+        assert_eq!(judge(&rounds, EVEN, 1), not_enough);
+        assert_eq!(
+            not_enough.to_string(),
+            "not enough to tell: 7 rounds with ratings to compare, 8 are needed"
+        );
+    }
+
+    #[test]
+    fn a_round_of_many_pairs_weighs_more_than_one_of_few() {
+        let mut rounds = rounds(9, |_| (10.0, 11.0));
+        rounds.push(RoundOutcome {
+            pairs: 2000,
+            active_right: 1500.0,
+            candidate_right: 1000.0,
+        });
+        let Verdict::NotBetter(found) = judge(&rounds, EVEN, 1) else {
+            panic!("it lost most of all pairs");
+        };
+        assert!(found.candidate_accuracy < found.active_accuracy);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_verdict() {
+        let rounds = rounds(12, |index| (12.0, 11.0 + (index % 5) as f64));
+        assert_eq!(judge(&rounds, EVEN, 3), judge(&rounds, EVEN, 3));
+    }
+
+    #[test]
+    fn a_verdict_survives_its_card() {
+        for count in [3, 8] {
+            let verdict = judge(&rounds(count, |_| (10.0, 14.0)), EVEN, 1);
+            let text = serde_json::to_string(&verdict).unwrap();
+            assert_eq!(serde_json::from_str::<Verdict>(&text).unwrap(), verdict);
+        }
+    }
+
+    #[test]
+    fn every_round_is_in_exactly_one_fold() {
+        for count in [0, 3, 8, 41] {
+            let folds = folds(count, 9);
+            let sizes = folds.each_ref().map(Vec::len);
+            assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1);
+            let mut all = folds.concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..count).collect::<Vec<_>>());
+        }
+        assert_eq!(folds(41, 9), folds(41, 9));
+        assert_ne!(folds(41, 9), folds(41, 10));
+    }
+}

@@ -1,0 +1,304 @@
+//! Training, as a user runs it, on a small model of random weights.
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use accord::transformer::gguf::GgufFile;
+use serde_json::{Value, json};
+use support::accord;
+use support::random_model::random_model;
+use tempfile::{TempDir, TempPath};
+
+#[test]
+fn a_reward_model_is_trained_measured_and_described() {
+    let case = Case::new();
+    let mut command = case.train("reward", "mine");
+    command.args([
+        "--held-out",
+        &case.data,
+        "--synthetic",
+        "--description",
+        "invented",
+    ]);
+    let events = events(&command.output().unwrap());
+    let steps: Vec<&Value> = of(&events, "step");
+    // Ten of twelve questions, two a step.
+    assert_eq!(steps.len(), steps[0]["steps"].as_u64().unwrap() as usize);
+    assert!(
+        steps
+            .iter()
+            .all(|step| step["loss"].as_f64().unwrap() > 0.0)
+    );
+    assert!(!of(&events, "validation").is_empty());
+    assert_eq!(of(&events, "finished").len(), 1);
+
+    let card: Value = read_json(&case.path("mine/card.json"));
+    assert_eq!(card["kind"], "reward");
+    assert_eq!(card["name"], "mine");
+    assert_eq!(card["data"]["synthetic"], true);
+    assert_eq!(card["data"]["description"], "invented");
+    assert_eq!(card["data"]["deliberations"], 12);
+    assert_eq!(card["languages"], json!(["en"]));
+    assert!(card["command"].as_str().unwrap().contains("train reward"));
+    for side in ["validation", "held_out"] {
+        let within = &card["metrics"][side]["within"]["at_least_2"]["reward_model"]["value"];
+        assert!((0.0..=1.0).contains(&within.as_f64().unwrap()), "{card}");
+    }
+    assert!(card["calibration"]["temperature"].as_f64().unwrap() > 0.0);
+    let left: Vec<String> = fs::read_dir(case.path("mine"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+
+    // Nobody has shown that it is better than what is there.
+    let refused = case.accord(&["models", "activate", case.path("mine").to_str().unwrap()]);
+    assert!(stderr(&run(refused)).contains("--gate"));
+    let folder = case.path("mine");
+    let forced = case.accord(&["models", "activate", folder.to_str().unwrap(), "--force"]);
+    assert!(run(forced).status.success());
+    let mut listed = case.accord(&["models", "list"]);
+    let listed = String::from_utf8(listed.output().unwrap().stdout).unwrap();
+    assert!(listed.contains("mine"), "{listed}");
+}
+
+#[test]
+fn training_that_is_killed_and_resumed_gives_the_same_adapter() {
+    let case = Case::new();
+    assert!(run(case.train("reward", "whole")).status.success());
+    let whole = fs::read(case.path("whole/adapter.safetensors")).unwrap();
+    for kills in [vec![1], vec![4, 2], vec![11]] {
+        let name = format!("killed-{}", kills[0]);
+        for step in kills {
+            let mut child = case
+                .train("reward", &name)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let is_step = |line: &String| line.contains("\"event\":\"step\"");
+            lines
+                .map_while(Result::ok)
+                .filter(is_step)
+                .nth(step - 1)
+                .unwrap();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(!case.path(&name).join("card.json").exists());
+        }
+        assert!(run(case.train("reward", &name)).status.success());
+        let resumed = fs::read(case.path(&name).join("adapter.safetensors")).unwrap();
+        assert!(resumed == whole, "{name}");
+    }
+}
+
+#[test]
+fn a_checkpoint_is_not_continued_with_other_settings() {
+    let case = Case::new();
+    let mut child = case
+        .train("reward", "mine")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines
+        .map_while(Result::ok)
+        .find(|line| line.contains("\"event\":\"validation\""))
+        .unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut command = case.train("reward", "mine");
+    command.args(["--seed", "7"]);
+    let output = run(command);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("other settings"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_generator_is_trained_and_merged_into_a_model_file() {
+    let case = Case::new();
+    let merged = case.path("merged.gguf");
+    let mut command = case.train("generator", "writer");
+    command.args(["--merge", merged.to_str().unwrap()]);
+    let events = events(&command.output().unwrap());
+    assert_eq!(of(&events, "finished").len(), 1);
+    let card: Value = read_json(&case.path("writer/card.json"));
+    let validation = &card["metrics"]["validation"];
+    let loss = |name: &str| validation[name].as_f64().unwrap();
+    assert!(loss("loss") < loss("loss_of_base"), "{card}");
+    let merged = GgufFile::open(&merged).unwrap();
+    assert_eq!(merged.string("general.architecture").unwrap(), "llama");
+}
+
+#[test]
+fn the_gate_judges_a_reward_model_by_four_more_trainings() {
+    let case = Case::new();
+    let mut command = case.train("reward", "mine");
+    command.args(["--gate"]);
+    let output = run(command);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let card: Value = read_json(&case.path("mine/card.json"));
+    let gate = &card["gate"];
+    assert!(
+        ["better", "not_better"].contains(&gate["verdict"].as_str().unwrap()),
+        "{gate}"
+    );
+    assert_eq!(gate["rounds"], 12);
+    assert_eq!(fs::read_dir(case.path("mine")).unwrap().count(), 2);
+}
+
+#[test]
+fn data_that_cannot_be_learned_from_are_errors_that_say_why() {
+    let case = Case::new();
+    let good = case.rows();
+    let with = |change: fn(&mut Value)| -> String {
+        let rows = good.iter().map(|row| {
+            let mut row = row.clone();
+            change(&mut row);
+            row.to_string()
+        });
+        rows.collect::<Vec<_>>().join("\n")
+    };
+    let all_equal = with(|row| {
+        for statement in row["statements"].as_array_mut().unwrap() {
+            statement["agreement"] = json!([4, 4, 4, 4, 4]);
+        }
+    });
+    let unrated = with(|row| {
+        for statement in row["statements"].as_array_mut().unwrap() {
+            statement["agreement"] = json!([null, null, null, null, null]);
+        }
+    });
+    let long = with(|row| row["opinions"] = json!(vec!["1 ".repeat(1990); 5]));
+    for (name, text, expected) in [
+        ("empty", String::new(), "no row of"),
+        (
+            "rating-of-9",
+            with(|row| row["statements"][0]["agreement"][0] = json!(9)),
+            "agreement rating 9",
+        ),
+        (
+            "no-question",
+            with(|row| row["question"] = json!(null)),
+            "no question",
+        ),
+        ("one", good[0].to_string(), "at least two questions"),
+        (
+            "all-equal",
+            all_equal,
+            "all ratings in the training data are 4",
+        ),
+        ("unrated", unrated, "there is no rating"),
+        ("long", long, "there is no rating"),
+    ] {
+        let data = support::write(case.folder.path(), &format!("{name}.jsonl"), &text);
+        let output = run(case.train_on("reward", name, &data));
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(
+            stderr(&output).contains(expected),
+            "{name}: {}",
+            stderr(&output)
+        );
+        assert!(!case.path(name).join("card.json").exists());
+    }
+    // The good rows are used.
+    let mut rows = case.rows().iter().map(Value::to_string).collect::<Vec<_>>();
+    rows.insert(3, "{\"question\": 5}".to_owned());
+    let data = support::write(case.folder.path(), "some-bad.jsonl", &rows.join("\n"));
+    let output = run(case.train_on("reward", "some-bad", &data));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("\"line\":4"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(stderr(&output).contains("12 are used"));
+}
+
+/// A folder with a small model and the first deliberations of the shipped corpus.
+struct Case {
+    folder: TempDir,
+    model: TempPath,
+    data: String,
+}
+
+impl Case {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = include_str!("../config/data/deliberations.jsonl");
+        let rows: Vec<&str> = corpus.lines().take(12).collect();
+        Self {
+            data: support::write(folder.path(), "data.jsonl", &rows.join("\n")),
+            model: random_model("llama", 16, &[], false),
+            folder,
+        }
+    }
+
+    fn rows(&self) -> Vec<Value> {
+        let text = fs::read_to_string(&self.data).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn accord(&self, arguments: &[&str]) -> Command {
+        let mut command = accord(arguments);
+        command
+            .env("ACCORD_DATA_DIR", self.path("home"))
+            .env("ACCORD_MODELS__GENERATOR", &*self.model)
+            .env("ACCORD_MODELS__REWARD_MODEL", &*self.model);
+        command
+    }
+
+    fn train(&self, kind: &str, name: &str) -> Command {
+        self.train_on(kind, name, &self.data)
+    }
+
+    /// Two epochs.
+    fn train_on(&self, kind: &str, name: &str, data: &str) -> Command {
+        let out = self.path(name);
+        let out = out.to_str().unwrap();
+        self.accord(&["train", kind, "--data", data, "--out", out, "--epochs", "2"])
+    }
+}
+
+fn run(mut command: Command) -> Output {
+    command.output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Standard output is no terminal here, so every line is an event.
+fn events(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{}", stderr(output));
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn of<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    events
+        .iter()
+        .filter(|event| event["event"] == kind)
+        .collect()
+}
+
+fn read_json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
