@@ -129,6 +129,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
     let config = Config::load(cli.config.as_deref());
     let runtime = tokio::runtime::Runtime::new()?;
     let finished = runtime.block_on(async {
+        let is_training = matches!(cli.command, Command::Train(_));
         let command = async {
             match cli.command {
                 Command::Doctor(args) => doctor::run(args, config).await,
@@ -140,8 +141,17 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 Command::Bench(args) => bench::run(args, &config?).await,
             }
         };
+        tokio::pin!(command);
         tokio::select! {
-            finished = command => Some(finished),
+            finished = &mut command => return Some(finished),
+            _ = tokio::signal::ctrl_c() => INTERRUPTED.store(true, Ordering::Relaxed),
+        }
+        if !is_training {
+            return None;
+        }
+        eprintln!("stopping after this step; interrupt again to stop at once");
+        tokio::select! {
+            finished = &mut command => Some(finished),
             _ = tokio::signal::ctrl_c() => None,
         }
     });

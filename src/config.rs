@@ -156,6 +156,24 @@ impl Config {
     }
 
     fn check(&self) -> Result<()> {
+        let training = &self.training;
+        training.reward.check("training.reward")?;
+        training.generator.check("training.generator")?;
+        let RewardLoss {
+            within,
+            between,
+            least_difference,
+        } = training.loss;
+        ensure!(
+            (1..=6).contains(&least_difference),
+            "training.loss.least_difference must be from 1 to 6, it is {least_difference}"
+        );
+        ensure!(
+            [within, between]
+                .iter()
+                .all(|weight| weight.is_finite() && *weight >= 0.0),
+            "training.loss.within and training.loss.between must be 0 or more, they are {within} and {between}"
+        );
         let generator = &self.generator;
         ensure!(
             generator.candidates >= 1,

@@ -21,12 +21,15 @@ fn a_reward_model_is_trained_measured_and_described() {
         "--held-out",
         &case.data,
         "--synthetic",
+        "--language",
+        "en",
         "--description",
         "invented",
     ]);
     let events = events(&command.output().unwrap());
     let steps: Vec<&Value> = of(&events, "step");
-    // Ten of twelve questions, two a step.
+    // Eleven questions train, one validates; two a step, two epochs.
+    assert_eq!(steps.len(), 12);
     assert_eq!(steps.len(), steps[0]["steps"].as_u64().unwrap() as usize);
     assert!(
         steps

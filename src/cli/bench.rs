@@ -18,9 +18,12 @@ use accord::training::fine_tuning::{Event, FineTuning, fine_tune};
 use accord::training::reward::RewardTask;
 use accord::training::split::Split;
 use accord::transformer::Transformer;
+use accord::transformer::adapter::Adapter;
 use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result};
 use candle_core::{DType, Device};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use sysinfo::System;
 
 use super::{engines, say};
@@ -232,11 +235,14 @@ fn training_rate(config: &Config) -> Result<String> {
     let task = RewardTask::new(&split, &gguf, &config.prompts()?, config.training.loss, 1)?;
     let (mut ratings, mut tokens, mut time) = (0, 0, 0.0);
     let folder = tempfile::tempdir()?;
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let (rank, alpha) = (settings.rank, settings.alpha);
+    let start = Adapter::new(&base, rank, alpha, &settings.targets, &mut random)?;
     fine_tune(
         &base,
         &task,
         &settings,
-        1,
+        &start,
         "bench",
         folder.path(),
         &mut |event| {

@@ -19,11 +19,13 @@ use accord::training::card::{
     BaseModel, Card, DataFile, Format, Judged, Kind, Metrics, TrainingData, template_hashes,
 };
 use accord::training::checkpoint::Checkpoint;
-use accord::training::evaluation::{self, Evaluation, Scored, ScoredVotes};
+use accord::training::evaluation::{
+    self, Evaluation, EvaluationError, Scored, ScoredVotes, VoteEvaluation,
+};
 use accord::training::fine_tuning::{
     Event, FineTuning, Outcome, Task, Trained, fine_tune, validation_loss,
 };
-use accord::training::gate::{self, HeldOut, RoundOutcome};
+use accord::training::gate::{self, HeldOut, RoundOutcome, Verdict};
 use accord::training::generator::{GeneratorTask, GeneratorUnit, Writer};
 use accord::training::optimizer;
 use accord::training::prediction::{
@@ -31,13 +33,16 @@ use accord::training::prediction::{
 };
 use accord::training::reward::RewardTask;
 use accord::training::split::{Split, split_by_question};
-use accord::training::versions::{Version, VersionName};
+use accord::training::versions::{CARD, Version, VersionName};
 use accord::transformer::Transformer;
 use accord::transformer::adapter::Adapter;
 use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result, ensure};
 use candle_core::DType;
 use indicatif::ProgressBar;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
@@ -74,6 +79,9 @@ pub struct Args {
     /// Also write a model file with the result in it, for any program that reads GGUF
     #[arg(long, value_name = "FILE.gguf")]
     merge: Option<PathBuf>,
+    /// Begin with the adapter of this version, instead of a new one
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["rank", "gate"])]
+    start: Option<PathBuf>,
     /// How often all of the data is gone through
     #[arg(long)]
     epochs: Option<usize>,
@@ -93,8 +101,8 @@ pub struct Args {
     #[arg(long)]
     synthetic: bool,
     /// For the card: the languages of the data
-    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
-    languages: Vec<String>,
+    #[arg(long, value_name = "LANGUAGE")]
+    language: Vec<String>,
 }
 
 pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
@@ -105,10 +113,20 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         .to_string_lossy()
         .parse()
         .context("the name of the folder in --out is the name of the version")?;
+    ensure!(
+        !args.out.join(CARD).exists() || Checkpoint::exists(&args.out),
+        "{} holds a version already; choose another folder",
+        args.out.display()
+    );
+    let base_path = engines::original(config, args.kind).await?;
+    if let Some(target) = &args.merge {
+        check_target(target, &base_path)?;
+    }
+    let files = data_files(&args.data)?;
     let deliberations = read(&args.data).await?;
     let held_out = read(args.held_out.as_slice()).await?;
     let votes = read(args.votes.as_slice()).await?;
-    let base_path = engines::original(config, args.kind).await?;
+    settings(&args, config).check(&format!("training.{}", args.kind))?;
     ensure!(
         args.kind == Kind::Reward || !(args.gate || args.votes.is_some()),
         "--gate and --votes are for a reward model"
@@ -119,6 +137,7 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         prompts: config.prompts()?,
         held_out,
         votes,
+        files,
         name,
         base_path,
         args,
@@ -163,6 +182,46 @@ where
     Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
+fn check_target(target: &Path, base: &Path) -> Result<()> {
+    let folder = match target.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    ensure!(
+        folder.is_dir(),
+        "--merge {}: there is no folder {}",
+        target.display(),
+        folder.display()
+    );
+    let same = target.canonicalize().ok().zip(base.canonicalize().ok());
+    ensure!(
+        same.is_none_or(|(target, base)| target != base),
+        "--merge {} is the base model itself; choose another file",
+        target.display()
+    );
+    Ok(())
+}
+
+/// What the configuration says, and the command line instead.
+fn settings(args: &Args, config: &Config) -> FineTuning {
+    let mut settings = match args.kind {
+        Kind::Reward => config.training.reward.clone(),
+        Kind::Generator => config.training.generator.clone(),
+    };
+    if let Some(epochs) = args.epochs {
+        settings.epochs = epochs;
+    }
+    if let Some(learning_rate) = args.learning_rate {
+        settings.learning_rate = learning_rate;
+    }
+    if let Some(rank) = args.rank {
+        // The update keeps its scale.
+        settings.alpha *= rank as f32 / settings.rank as f32;
+        settings.rank = rank;
+    }
+    settings
+}
+
 /// What a training run needs to know.
 struct Run {
     args: Args,
@@ -170,6 +229,7 @@ struct Run {
     prompts: Prompts,
     name: VersionName,
     base_path: PathBuf,
+    files: Vec<DataFile>,
     gguf: GgufFile,
     held_out: Vec<Deliberation>,
     votes: Vec<VotedMember>,
@@ -179,6 +239,13 @@ impl Run {
     /// `None` if it was interrupted.
     fn train_reward(&self, deliberations: Vec<Deliberation>) -> Result<Option<Card>> {
         let base = self.load_base()?;
+        if self.args.gate && deliberations.len() >= gate::ROUNDS_NEEDED {
+            // Whether each fold can be trained on is known before hours are spent.
+            for (others, _) in self.folds(&deliberations) {
+                self.reward_task(&split_by_question(others)?)
+                    .context("the gate, which trains on three quarters of the data")?;
+            }
+        }
         let Some((trained, split)) =
             self.fit_reward(&base, deliberations.clone(), &self.args.out)?
         else {
@@ -196,30 +263,25 @@ impl Run {
         let model = self.reward_model(&trained.adapter)?;
         let validation = predict(&model, "validating", &split.validation)?;
         let calibration = calibrate(&split.validation, &validation);
-        let measure = |deliberations: &[Deliberation], predicted| {
-            anyhow::Ok(serde_json::to_value(evaluate(
-                deliberations,
-                predicted,
-                &calibration,
-            )?)?)
-        };
+        let held_out = predict(&model, "measuring", &self.held_out)?;
         let metrics = Metrics {
-            validation: Some(measure(&split.validation, validation)?),
+            validation: figures(
+                "validation",
+                evaluate(&split.validation, validation, &calibration),
+            )?,
             held_out: match self.held_out.is_empty() {
                 true => None,
-                false => {
-                    let predicted = predict(&model, "measuring", &self.held_out)?;
-                    Some(measure(&self.held_out, predicted)?)
-                }
+                false => figures("held-out", evaluate(&self.held_out, held_out, &calibration))?,
             },
             polis: match self.votes.is_empty() {
                 true => None,
-                false => Some(measure_votes(&model, &self.votes)?),
+                false => figures("votes", measure_votes(&model, &self.votes, &calibration)?)?,
             },
         };
         let settings = json!({
-            "fine_tuning": self.settings(),
+            "fine_tuning": settings(&self.args, &self.config),
             "loss": self.config.training.loss,
+            "start": self.start_sha256()?,
             "seed": self.args.seed,
             "step": trained.step,
         });
@@ -239,13 +301,7 @@ impl Run {
         folder: &Path,
     ) -> Result<Option<(Trained, Split)>> {
         let split = split_by_question(deliberations)?;
-        let task = RewardTask::new(
-            &split,
-            &self.gguf,
-            &self.prompts,
-            self.config.training.loss,
-            self.args.seed,
-        )?;
+        let task = self.reward_task(&split)?;
         note(format!(
             "{} deliberations to train on, {} to validate with{}",
             split.training.len(),
@@ -254,6 +310,11 @@ impl Run {
         ));
         let trained = self.fit(base, &task, folder)?;
         Ok(trained.map(|trained| (trained, split)))
+    }
+
+    fn reward_task(&self, split: &Split) -> Result<RewardTask> {
+        let loss = self.config.training.loss;
+        RewardTask::new(split, &self.gguf, &self.prompts, loss, self.args.seed)
     }
 
     /// Four-fold cross-fitting over the deliberations against the active reward model; `None` if
@@ -265,30 +326,23 @@ impl Run {
         deliberations: &[Deliberation],
     ) -> Result<Option<Judged>> {
         let against = self.config.versions(Kind::Reward)?.active()?;
+        if deliberations.len() < gate::ROUNDS_NEEDED {
+            let rounds = deliberations.len();
+            let verdict = Verdict::NotEnoughRounds { rounds };
+            return Ok(Some(Judged { against, verdict }));
+        }
         let active = Handle::current().block_on(engines::reward_model(&self.config))?;
         let mut rounds = Vec::new();
-        let folds = gate::folds(deliberations.len(), self.args.seed);
-        if deliberations.len() >= gate::ROUNDS_NEEDED {
-            for (number, fold) in (1..).zip(&folds) {
-                let (held_out, others): (Vec<_>, Vec<_>) = deliberations
-                    .iter()
-                    .cloned()
-                    .enumerate()
-                    .partition(|(index, _)| fold.contains(index));
-                let strip = |rows: Vec<(usize, Deliberation)>| -> Vec<Deliberation> {
-                    rows.into_iter().map(|(_, row)| row).collect()
-                };
-                let folder = self.args.out.join(format!("fold-{number}"));
-                note(format!("the gate: training {number} of 4"));
-                let Some((trained, _)) = self.fit_reward(base, strip(others), &folder)? else {
-                    return Ok(None);
-                };
-                let candidate = self.reward_model(&trained.adapter)?;
-                let held_out = strip(held_out);
-                let of_candidate = predict(&candidate, "the gate", &held_out)?;
-                let of_active = predict(&active, "the gate", &held_out)?;
-                rounds.extend(outcomes(&held_out, &of_candidate, &of_active));
-            }
+        for (number, (others, fold)) in (1..).zip(self.folds(deliberations)) {
+            note(format!("the gate: training {number} of 4"));
+            let folder = self.fold_folder(number);
+            let Some((trained, _)) = self.fit_reward(base, others, &folder)? else {
+                return Ok(None);
+            };
+            let candidate = self.reward_model(&trained.adapter)?;
+            let of_candidate = predict(&candidate, "the gate", &fold)?;
+            let of_active = predict(&active, "the gate", &fold)?;
+            rounds.extend(outcomes(&fold, &of_candidate, &of_active));
         }
         let held_out: Vec<Deliberation> = self
             .config
@@ -310,6 +364,20 @@ impl Run {
             against,
             verdict: gate::judge(&rounds, held_out, self.args.seed),
         }))
+    }
+
+    /// For each of the four folds: the other deliberations, and its own.
+    fn folds(&self, deliberations: &[Deliberation]) -> [(Vec<Deliberation>, Vec<Deliberation>); 4] {
+        gate::folds(deliberations.len(), self.args.seed).map(|fold| {
+            let (own, others): (Vec<_>, Vec<_>) = deliberations
+                .iter()
+                .cloned()
+                .enumerate()
+                .partition(|(index, _)| fold.contains(index));
+            let strip =
+                |rows: Vec<(usize, Deliberation)>| rows.into_iter().map(|(_, row)| row).collect();
+            (strip(others), strip(own))
+        })
     }
 
     /// `None` if it was interrupted.
@@ -351,9 +419,10 @@ impl Run {
             polis: None,
         };
         let settings = json!({
-            "fine_tuning": self.settings(),
+            "fine_tuning": settings(&self.args, &self.config),
             "opinion_characters": self.config.generator.opinion_characters,
             "statements": task.training.len(),
+            "start": self.start_sha256()?,
             "seed": self.args.seed,
             "step": trained.step,
         });
@@ -369,13 +438,21 @@ impl Run {
     /// Trains in a folder, from the checkpoint there if there is one; `None` if it was interrupted.
     /// The adapter's weights are those that are written: rounded to bf16.
     fn fit<T: Task>(&self, base: &Transformer, task: &T, folder: &Path) -> Result<Option<Trained>> {
-        let settings = self.settings();
+        let settings = settings(&self.args, &self.config);
+        let start = match &self.args.start {
+            Some(folder) => self.version_to_start_with(folder)?.adapter,
+            None => {
+                let (rank, alpha) = (settings.rank, settings.alpha);
+                let mut random = ChaCha8Rng::seed_from_u64(self.args.seed);
+                Adapter::new(base, rank, alpha, &settings.targets, &mut random)?
+            }
+        };
         let bar = progress_bar("training", 0)?;
         let outcome = fine_tune(
             base,
             task,
             &settings,
-            self.args.seed,
+            &start,
             &self.fingerprint(&settings)?,
             folder,
             &mut |event| {
@@ -396,22 +473,37 @@ impl Run {
         Ok(Some(trained))
     }
 
-    fn settings(&self) -> FineTuning {
-        let mut settings = match self.args.kind {
-            Kind::Reward => self.config.training.reward.clone(),
-            Kind::Generator => self.config.training.generator.clone(),
-        };
-        if let Some(epochs) = self.args.epochs {
-            settings.epochs = epochs;
-        }
-        if let Some(learning_rate) = self.args.learning_rate {
-            settings.learning_rate = learning_rate;
-        }
-        if let Some(rank) = self.args.rank {
-            settings.alpha *= rank as f32 / settings.rank as f32;
-            settings.rank = rank;
-        }
-        settings
+    fn version_to_start_with(&self, folder: &Path) -> Result<Version> {
+        let version = Version::read(folder)?;
+        ensure!(
+            version.card.kind == self.args.kind,
+            "{} holds a {} version, not a {} version",
+            folder.display(),
+            version.card.kind,
+            self.args.kind
+        );
+        ensure!(
+            version.card.base_model.sha256 == self.base_sha256()?,
+            "{} was trained on another base model, {}",
+            folder.display(),
+            version.card.base_model.name
+        );
+        version
+            .card
+            .check_templates(|name| self.config.text(name))?;
+        Ok(version)
+    }
+
+    /// Of the adapter that training begins with, if it is no new one.
+    fn start_sha256(&self) -> Result<Option<String>> {
+        Ok(match &self.args.start {
+            Some(folder) => Some(self.version_to_start_with(folder)?.card.adapter.sha256),
+            None => None,
+        })
+    }
+
+    fn fold_folder(&self, number: usize) -> PathBuf {
+        self.args.out.join(format!("fold-{number}"))
     }
 
     /// Tells runs apart whose steps would differ.
@@ -421,6 +513,7 @@ impl Run {
             generator,
             ..
         } = &self.config;
+        let start = self.start_sha256()?;
         let of_all = json!([
             settings,
             training.loss,
@@ -428,7 +521,8 @@ impl Run {
             self.args.seed,
             self.base_sha256()?,
             template_hashes(self.args.kind, |name| self.config.text(name))?,
-            data_files(&self.args.data)?,
+            self.files,
+            start,
         ]);
         Ok(sha256_of_bytes(of_all.to_string().as_bytes()))
     }
@@ -471,8 +565,7 @@ impl Run {
         metrics: Metrics,
         more: impl FnOnce(Card) -> Card,
     ) -> Result<Card> {
-        let files = data_files(&self.args.data)?;
-        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
         let description = match &self.args.description {
             Some(description) => description.clone(),
             None => format!("deliberations in {}", names.join(", ")),
@@ -488,12 +581,15 @@ impl Run {
         let data = TrainingData {
             description,
             synthetic: self.args.synthetic,
-            files,
+            files: self.files.clone(),
             deliberations: deliberations.len(),
             members: deliberations.iter().map(|row| row.opinions.len()).sum(),
             statements: statements().count(),
             ratings: ratings.count(),
         };
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let arguments = shlex::try_join(arguments.iter().map(String::as_str))?;
+        let command = format!("accord {arguments}");
         Version::write(&self.args.out, &trained.adapter, |adapter| {
             more(Card {
                 format: Format,
@@ -504,11 +600,11 @@ impl Run {
                 adapter,
                 templates,
                 data,
-                languages: self.args.languages.clone(),
+                languages: self.args.language.clone(),
                 settings,
                 metrics,
                 calibration: None,
-                command: std::env::args().collect::<Vec<_>>().join(" "),
+                command,
                 gate: None,
             })
         })
@@ -525,8 +621,8 @@ impl Run {
             })?;
         }
         for fold in 1..=4 {
-            let folder = self.args.out.join(format!("fold-{fold}"));
-            if folder.exists() {
+            let folder = self.fold_folder(fold);
+            if self.args.gate && folder.exists() {
                 std::fs::remove_dir_all(&folder)
                     .with_context(|| format!("cannot remove {}", folder.display()))?;
             }
@@ -632,7 +728,7 @@ fn evaluate(
     deliberations: &[Deliberation],
     mut predicted: Vec<PredictedDeliberation>,
     calibration: &Calibration,
-) -> Result<Evaluation> {
+) -> Result<Evaluation, EvaluationError> {
     for rating in predicted
         .iter_mut()
         .flat_map(|predicted| predicted.ratings.iter_mut().flatten().flatten())
@@ -647,17 +743,37 @@ fn evaluate(
             predicted: &predicted.ratings,
         })
         .collect();
-    Ok(evaluation::evaluate(&scored)?)
+    evaluation::evaluate(&scored)
 }
 
-/// The calibration hardly changes an order, and there is nothing else in votes.
-fn measure_votes(model: &RewardModel, members: &[VotedMember]) -> Result<Value> {
+/// What stands in the card. A version is worth keeping where there is nothing to compare.
+fn figures<T: Serialize>(of: &str, figures: Result<T, EvaluationError>) -> Result<Option<Value>> {
+    match figures {
+        Ok(figures) => Ok(Some(serde_json::to_value(figures)?)),
+        Err(error) => {
+            note(format!("no figures on the {of} data: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+fn measure_votes(
+    model: &RewardModel,
+    members: &[VotedMember],
+    calibration: &Calibration,
+) -> Result<Result<VoteEvaluation, EvaluationError>> {
     let bar = progress_bar("measuring on votes", members.len())?;
-    let predicted =
+    let mut predicted =
         Handle::current().block_on(predict_votes(model, members, OpinionShown::Own, |done| {
             bar.set_position(done as u64);
         }))?;
     bar.finish_and_clear();
+    for rating in predicted
+        .iter_mut()
+        .flat_map(|predicted| predicted.ratings.iter_mut().flatten())
+    {
+        *rating = calibration.apply(rating);
+    }
     let scored: Vec<ScoredVotes> = members
         .iter()
         .zip(&predicted)
@@ -666,7 +782,7 @@ fn measure_votes(model: &RewardModel, members: &[VotedMember]) -> Result<Value> 
             predicted: &predicted.ratings,
         })
         .collect();
-    Ok(serde_json::to_value(evaluation::evaluate_votes(&scored)?)?)
+    Ok(evaluation::evaluate_votes(&scored))
 }
 
 /// How many of each deliberation's pairs of ratings both models order rightly.

@@ -9,6 +9,7 @@ use candle_core::{DType, Device, Tensor, safetensors};
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::{Moments, Updates};
+use crate::inference::model_files::{remove_leftovers, temporary_file};
 use crate::transformer::adapter::LowRank;
 
 /// All that the next step depends on.
@@ -129,7 +130,8 @@ impl Checkpoint {
         }
         let write = || -> Result<()> {
             fs::create_dir_all(folder)?;
-            let temporary = tempfile::NamedTempFile::new_in(folder)?;
+            remove_leftovers(folder);
+            let temporary = temporary_file(folder)?;
             safetensors::save(&tensors, temporary.path())?;
             temporary.as_file().sync_all()?;
             temporary.persist(file(folder))?;
@@ -142,6 +144,11 @@ impl Checkpoint {
                 tensors.values().map(|t| t.elem_count() * 4).sum::<usize>() / 1_000_000 + 1
             )
         })
+    }
+
+    /// Whether a run in `folder` has begun and not finished.
+    pub fn exists(folder: &Path) -> bool {
+        file(folder).exists()
     }
 
     /// Removes the checkpoint of a run that has finished.

@@ -6,8 +6,6 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use candle_core::Tensor;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +18,7 @@ use crate::transformer::{PackedSequence, TrainingPass, Transformer};
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FineTuning {
-    /// Of the adapter.
+    /// Of a new adapter.
     pub rank: usize,
     /// The adapter's update is multiplied with alpha / rank.
     pub alpha: f32,
@@ -45,6 +43,46 @@ pub struct FineTuning {
     pub validation_units: usize,
     /// Memory for activations, in MiB; more is recomputed.
     pub memory_mib: usize,
+}
+
+impl FineTuning {
+    /// # Errors
+    /// A value out of its range; `section` names where it stands.
+    pub fn check(&self, section: &str) -> Result<()> {
+        let counts = [
+            ("rank", self.rank),
+            ("epochs", self.epochs),
+            ("units_per_step", self.units_per_step),
+            ("validations_per_epoch", self.validations_per_epoch),
+            ("patience", self.patience),
+            ("validation_units", self.validation_units),
+            ("targets", self.targets.len()),
+        ];
+        for (key, count) in counts {
+            ensure!(count >= 1, "{section}.{key} must be at least 1");
+        }
+        let positive = [
+            ("alpha", f64::from(self.alpha)),
+            ("learning_rate", self.learning_rate),
+            ("clip", self.clip),
+        ];
+        for (key, value) in positive {
+            ensure!(
+                value.is_finite() && value > 0.0,
+                "{section}.{key} must be more than 0, it is {value}"
+            );
+        }
+        for (key, value) in [
+            ("warm_up", self.warm_up),
+            ("weight_decay", self.weight_decay),
+        ] {
+            ensure!(
+                (0.0..=1.0).contains(&value),
+                "{section}.{key} must be from 0 to 1, it is {value}"
+            );
+        }
+        Ok(())
+    }
 }
 
 /// What is learned: where the units come from, and what their loss is.
@@ -133,9 +171,9 @@ pub struct Trained {
     pub step: usize,
 }
 
-/// Fine-tunes `base` on `task`, from the checkpoint in `folder` if there is one.
+/// Fine-tunes `base` on `task`, from the checkpoint in `folder`, or if there is none from `start`.
 ///
-/// The same settings, data and seed give the same adapter, however often training was
+/// The same settings, data and start give the same adapter, however often training was
 /// interrupted.
 ///
 /// # Errors
@@ -145,7 +183,7 @@ pub fn fine_tune<T: Task>(
     base: &Transformer,
     task: &T,
     settings: &FineTuning,
-    seed: u64,
+    start: &Adapter,
     fingerprint: &str,
     folder: &Path,
     report: &mut Report<'_>,
@@ -170,25 +208,28 @@ pub fn fine_tune<T: Task>(
             state
         }
         None => {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            let (rank, alpha) = (settings.rank, settings.alpha);
-            let adapter = Adapter::new(base, rank, alpha, &settings.targets, &mut random)?;
-            let validation_loss = validation_loss(base, task, validation)?;
-            Checkpoint {
+            let best_loss = validation_loss(&base.merged(start)?, task, validation)?;
+            ensure!(
+                best_loss.is_finite(),
+                "the validation loss before the first step is not finite: the model or the version to start with is damaged"
+            );
+            let state = Checkpoint {
                 step: 0,
-                moments: Moments::zero(&adapter.updates)?,
-                best: adapter.updates.clone(),
+                moments: Moments::zero(&start.updates)?,
+                best: start.updates.clone(),
                 best_step: 0,
-                best_loss: validation_loss,
+                best_loss,
                 since_best: 0,
-                updates: adapter.updates,
-            }
+                updates: start.updates.clone(),
+            };
+            // A folder that cannot be written to is found out now.
+            state.write(folder, fingerprint)?;
+            state
         }
     };
     let with = |updates: &Updates| Adapter {
-        rank: settings.rank,
-        alpha: settings.alpha,
         updates: updates.clone(),
+        ..*start
     };
 
     let mut epoch_of_units = 0;
@@ -291,41 +332,31 @@ fn gradients<T: Task>(
     settings: &FineTuning,
     step: usize,
 ) -> Result<(f64, Updates)> {
-    let side_by_side = batch.len().min(rayon::current_num_threads());
-    let memory = (settings.memory_mib << 20) / side_by_side;
+    let memory = (settings.memory_mib << 20) / batch.len().min(rayon::current_num_threads());
     let share = 1.0 / batch.len() as f64;
-    let of_units: Vec<(f64, Updates)> = batch
-        .par_iter()
-        .map(|unit| {
-            let pass = model.training_pass(T::sequences(unit), memory)?;
-            let Loss {
-                value,
-                rows,
-                d_hidden,
-            } = task.loss(model, unit, &pass)?;
-            ensure!(
-                value.is_finite(),
-                "the loss of step {step} is not finite; try a lower learning rate"
-            );
-            let mut gradients = Updates::new();
-            let d_hidden = (d_hidden * share)?;
-            model.backward(
-                pass,
-                &rows,
-                &d_hidden,
-                &mut |block, matrix, input, d_output| {
-                    adapter.insert_gradients(
-                        &mut gradients,
-                        (block, matrix),
-                        model,
-                        input,
-                        d_output,
-                    )
-                },
-            )?;
-            Ok((share * value, gradients))
-        })
-        .collect::<Result<_>>()?;
+    let of_units = side_by_side(batch, |unit| {
+        let pass = model.training_pass(T::sequences(unit), Some(memory))?;
+        let Loss {
+            value,
+            rows,
+            d_hidden,
+        } = task.loss(model, unit, &pass)?;
+        ensure!(
+            value.is_finite(),
+            "the loss of step {step} is not finite; try a lower learning rate"
+        );
+        let mut gradients = Updates::new();
+        let d_hidden = (d_hidden * share)?;
+        model.backward(
+            pass,
+            &rows,
+            &d_hidden,
+            &mut |block, matrix, input, d_output| {
+                adapter.insert_gradients(&mut gradients, (block, matrix), model, input, d_output)
+            },
+        )?;
+        Ok((share * value, gradients))
+    })?;
     // In the order of the batch, whichever was finished first.
     let mut loss = 0.0;
     let mut sum = Updates::new();
@@ -341,14 +372,25 @@ fn gradients<T: Task>(
 /// # Errors
 /// candle's.
 pub fn validation_loss<T: Task>(model: &Transformer, task: &T, units: &[T::Unit]) -> Result<f64> {
-    let losses: Vec<f64> = units
-        .par_iter()
-        .map(|unit| {
-            let pass = model.training_pass(T::sequences(unit), 0)?;
-            Ok(task.loss(model, unit, &pass)?.value)
-        })
-        .collect::<Result<_>>()?;
+    let losses = side_by_side(units, |unit| {
+        let pass = model.training_pass(T::sequences(unit), None)?;
+        Ok(task.loss(model, unit, &pass)?.value)
+    })?;
     Ok(losses.iter().sum::<f64>() / units.len() as f64)
+}
+
+/// As many units at a time as there are threads: a thread that waits inside one unit would
+/// otherwise begin another one, and hold the memory of both.
+fn side_by_side<Unit: Sync, Out: Send>(
+    units: &[Unit],
+    work: impl Fn(&Unit) -> Result<Out> + Sync,
+) -> Result<Vec<Out>> {
+    let mut results = Vec::with_capacity(units.len());
+    for units in units.chunks(rayon::current_num_threads()) {
+        let of_chunk: Vec<Out> = units.par_iter().map(&work).collect::<Result<_>>()?;
+        results.extend(of_chunk);
+    }
+    Ok(results)
 }
 
 fn tokens(sequence: &PackedSequence) -> usize {
@@ -359,6 +401,9 @@ fn tokens(sequence: &PackedSequence) -> usize {
 #[cfg(test)]
 mod tests {
     use std::sync::LazyLock;
+
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
 
     use super::*;
     use crate::training::losses::RewardLoss;
@@ -452,7 +497,7 @@ mod tests {
             model(),
             &empty,
             &settings(),
-            1,
+            &start(),
             "x",
             folder.path(),
             &mut |_| ControlFlow::Continue(()),
@@ -476,6 +521,17 @@ mod tests {
             validation_units: 8,
             memory_mib: 64,
         }
+    }
+
+    fn start() -> Adapter {
+        let FineTuning {
+            rank,
+            alpha,
+            targets,
+            ..
+        } = settings();
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        Adapter::new(model(), rank, alpha, &targets, &mut random).unwrap()
     }
 
     /// The same in every test: its weights are drawn once.
@@ -504,7 +560,7 @@ mod tests {
     }
 
     fn run(settings: &FineTuning, folder: &Path, report: &mut Report<'_>) -> Result<Outcome> {
-        fine_tune(model(), &task(), settings, 1, "x", folder, report)
+        fine_tune(model(), &task(), settings, &start(), "x", folder, report)
     }
 
     fn finish(settings: &FineTuning, folder: &Path, mut see: impl FnMut(&Event)) -> Trained {

@@ -252,16 +252,17 @@ fn cross_entropy(model: &Transformer, pass: &TrainingPass, statement: &[u32]) ->
     let hidden = model.hidden(pass, &rows)?;
     let device = hidden.device();
     // [rows, vocabulary]
-    let logits = hidden.matmul(&model.output.t()?)?;
+    let logits = hidden.matmul(&model.output.t()?)?.to_dtype(DType::F32)?;
     let log_probabilities = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
     let statement = Tensor::new(statement, device)?.unsqueeze(1)?;
     let given = log_probabilities.gather(&statement, 1)?;
-    let value = -given.to_dtype(DType::F32)?.mean_all()?.to_scalar::<f32>()?;
+    let value = -given.mean_all()?.to_scalar::<f32>()?;
     let count = rows.len();
-    let minus_one = Tensor::full(-1f32, (count, 1), device)?.to_dtype(logits.dtype())?;
+    let minus_one = Tensor::full(-1f32, (count, 1), device)?;
     let d_logits = log_probabilities
         .exp()?
-        .scatter_add(&statement, &minus_one, 1)?;
+        .scatter_add(&statement, &minus_one, 1)?
+        .to_dtype(hidden.dtype())?;
     Ok(Loss {
         value: f64::from(value),
         rows,
@@ -283,7 +284,7 @@ mod tests {
             prefix: vec![1, 2, 3, 4],
             continuations: vec![statement.to_vec()],
         };
-        let pass = model.training_pass(&[sequence], usize::MAX).unwrap();
+        let pass = model.training_pass(&[sequence], None).unwrap();
         let loss = cross_entropy(&model, &pass, &statement).unwrap();
         assert_eq!(loss.rows, [3, 4, 5]);
         let hidden = model.hidden(&pass, &loss.rows).unwrap();

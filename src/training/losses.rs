@@ -12,7 +12,7 @@ pub struct RewardLoss {
     pub within: f64,
     /// Of pairs of participants that rated one statement.
     pub between: f64,
-    /// Pairs of ratings that differ by less are near-ties, and are left out.
+    /// Pairs of ratings that differ by less are near-ties, and are left out. From 1 to 6.
     pub least_difference: u8,
 }
 
@@ -41,7 +41,7 @@ pub fn reward_loss(rows: &[RatedLogits], weights: RewardLoss) -> (f64, Vec<[f64;
     let share = 1.0 / rows.len() as f64;
     for ((row, p), d) in rows.iter().zip(&probabilities).zip(&mut d_logits) {
         let given = usize::from(row.rating) - 1;
-        loss -= share * p[given].max(f64::MIN_POSITIVE).ln();
+        loss -= share * p[given].clamp(f64::MIN_POSITIVE, 1.0).ln();
         for (index, (d, p)) in d.iter_mut().zip(p).enumerate() {
             *d += share * (p - f64::from(u8::from(index == given)));
         }
@@ -53,7 +53,7 @@ pub fn reward_loss(rows: &[RatedLogits], weights: RewardLoss) -> (f64, Vec<[f64;
             .flat_map(|higher| (0..rows.len()).map(move |lower| (higher, lower)))
             .filter(|&(higher, lower)| {
                 let (a, b) = (&rows[higher], &rows[lower]);
-                a.rating >= b.rating + weights.least_difference.max(1) && are_compared(a, b)
+                a.rating >= b.rating + weights.least_difference && are_compared(a, b)
             })
             .collect();
         for &(higher, lower) in &pairs {

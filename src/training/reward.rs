@@ -55,7 +55,9 @@ impl RewardTask {
             }
             anyhow::Ok(units)
         };
-        let (training, validation) = (units(&split.training)?, units(&split.validation)?);
+        let (training, mut validation) = (units(&split.training)?, units(&split.validation)?);
+        // Its first units decide when to stop: they should not all be of one large group.
+        validation.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
         for (units, side) in [(&training, "training"), (&validation, "validation")] {
             let mut ratings = units.iter().flat_map(|unit| &unit.ratings);
             let Some(first) = ratings.next() else {
@@ -80,7 +82,7 @@ impl RewardTask {
 
 /// Participants of one deliberation, each with all statements they rated: one packed sequence a
 /// participant.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RewardUnit {
     sequences: Vec<PackedSequence>,
     /// In the order of the continuations of all sequences.
@@ -94,12 +96,12 @@ struct Rating {
     rating: u8,
 }
 
-/// Participants that cannot be learned from.
+/// What cannot be learned from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// They rated nothing.
+    /// Participants who rated nothing.
     pub unrated: usize,
-    /// Question, opinion and a statement exceed the model's context.
+    /// Ratings where question, opinion and statement exceed the model's context.
     pub too_long: usize,
 }
 
@@ -109,13 +111,13 @@ impl fmt::Display for Skipped {
         let Self { unrated, too_long } = self;
         write!(
             f,
-            "; left out: {unrated} participants without a rating, {too_long} with texts that exceed the model's context"
+            "; left out: {unrated} participants without a rating, {too_long} ratings of texts that exceed the model's context"
         )
     }
 }
 
-/// Participants of one deliberation are in one unit, so that they can be compared, unless they
-/// have more tokens than this together.
+/// The ratings of one deliberation are in one unit, so that they can be compared, unless they have
+/// more tokens than this together: then it is cut, between two statements if need be.
 const UNIT_TOKENS: usize = 4096;
 
 /// Turns the ratings of a deliberation into units.
@@ -129,51 +131,53 @@ fn reward_units(
     let mut units: Vec<RewardUnit> = Vec::new();
     let mut tokens = usize::MAX;
     for (participant, opinion) in deliberation.opinions.iter().enumerate() {
-        let rated: Vec<(usize, u8)> = deliberation
-            .statements
-            .iter()
-            .enumerate()
-            .filter_map(|(index, statement)| Some((index, statement.agreement[participant]?)))
+        let statements = deliberation.statements.iter().enumerate();
+        let rated: Vec<(usize, &str, u8)> = statements
+            .filter_map(|(index, statement)| {
+                Some((index, &*statement.text, statement.agreement[participant]?))
+            })
             .collect();
         if rated.is_empty() {
             skipped.unrated += 1;
             continue;
         }
-        let texts: Vec<&str> = rated
-            .iter()
-            .map(|&(statement, _)| deliberation.statements[statement].text.as_str())
-            .collect();
+        let texts: Vec<&str> = rated.iter().map(|&(_, text, _)| text).collect();
         let prompt = prompts.rating(&deliberation.question, opinion, &texts)?;
-        let sequence = PackedSequence {
-            prefix: tokenizer.encode(&prompt.prefix)?,
-            continuations: prompt
-                .continuations
-                .iter()
-                .map(|continuation| tokenizer.encode(continuation))
-                .collect::<Result<_>>()?,
-        };
-        let longest = sequence.continuations.iter().map(Vec::len).max();
-        if sequence.prefix.len() + longest.unwrap_or(0) > context_length {
-            skipped.too_long += 1;
-            continue;
-        }
-        let own = sequence.prefix.len() + sequence.continuations.concat().len();
-        if tokens.saturating_add(own) > UNIT_TOKENS {
-            units.push(RewardUnit {
-                sequences: Vec::new(),
-                ratings: Vec::new(),
-            });
-            tokens = 0;
-        }
-        tokens += own;
-        if let Some(unit) = units.last_mut() {
-            unit.sequences.push(sequence);
-            let ratings = rated.into_iter().map(|(statement, rating)| Rating {
+        let prefix = tokenizer.encode(&prompt.prefix)?;
+        // Whether the unit's last sequence is this participant's.
+        let mut begun = false;
+        for (&(statement, _, rating), continuation) in rated.iter().zip(&prompt.continuations) {
+            let continuation = tokenizer.encode(continuation)?;
+            if prefix.len() + continuation.len() > context_length {
+                skipped.too_long += 1;
+                continue;
+            }
+            let more = continuation.len() + if begun { 0 } else { prefix.len() };
+            if tokens.saturating_add(more) > UNIT_TOKENS {
+                units.push(RewardUnit::default());
+                tokens = 0;
+                begun = false;
+            }
+            let Some(unit) = units.last_mut() else {
+                continue;
+            };
+            if !begun {
+                tokens += prefix.len();
+                unit.sequences.push(PackedSequence {
+                    prefix: prefix.clone(),
+                    continuations: Vec::new(),
+                });
+                begun = true;
+            }
+            tokens += continuation.len();
+            if let Some(sequence) = unit.sequences.last_mut() {
+                sequence.continuations.push(continuation);
+            }
+            unit.ratings.push(Rating {
                 participant,
                 statement,
                 rating,
             });
-            unit.ratings.extend(ratings);
         }
     }
     Ok(units)

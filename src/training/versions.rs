@@ -453,7 +453,8 @@ fn check_gate(card: &Card, active: &VersionId) -> Result<()> {
     Ok(())
 }
 
-const CARD: &str = "card.json";
+/// The name of the card in a version's folder.
+pub const CARD: &str = "card.json";
 const ADAPTER: &str = "adapter.safetensors";
 const ACTIVE: &str = "active";
 const LOCK: &str = ".lock";

@@ -143,6 +143,7 @@ impl Transformer {
                     let weight = block.matrix(matrix);
                     if let Some(factors) = adapter.factors(index, matrix, &self.sizes, weight)? {
                         let update = factors.a.t()?.matmul(&factors.scaled_b)?;
+                        let update = update.to_device(weight.device())?;
                         let update = update.to_dtype(weight.dtype())?;
                         *merged.matrix_mut(matrix) = kernels::add_to(update, weight)?;
                     }
@@ -225,6 +226,10 @@ impl Adapter {
         let Some(factors) = self.factors(block, matrix, &model.sizes, weight)? else {
             return Ok(());
         };
+        let (input, d_output) = (
+            &input.to_dtype(DType::F32)?,
+            &d_output.to_dtype(DType::F32)?,
+        );
         // output = input · W + (input · aᵀ) · b
         let d_inner = d_output.matmul(&factors.scaled_b.t()?)?;
         let d_a = d_inner.t()?.matmul(input)?;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use candle_core::Tensor;
 
 use super::block::{Activations, Matrix, Packing, Span};
@@ -28,16 +28,17 @@ enum Kept {
 }
 
 impl Transformer {
-    /// The forward pass of all sequences together, each with its own prefix. Of the activations at
-    /// most about `memory` bytes are kept; blocks for which that is not enough are computed again
-    /// in the backward pass, which takes a third longer for them.
+    /// The forward pass of all sequences together, each with its own prefix. Beside the blocks'
+    /// inputs at most about `memory` bytes of activations are kept; blocks for which that is not
+    /// enough are computed again in the backward pass, which takes a third longer for them. With
+    /// `None` nothing is kept, and there is no backward pass.
     ///
     /// # Errors
     /// As [`Transformer::next_token_logits`], for any of the sequences.
     pub fn training_pass(
         &self,
         sequences: &[PackedSequence],
-        memory: usize,
+        memory: Option<usize>,
     ) -> Result<TrainingPass> {
         let mut spans = Vec::new();
         let mut rows = Vec::new();
@@ -66,7 +67,7 @@ impl Transformer {
             rows.push(ranges);
         }
         let packing = self.packing(spans)?;
-        let whole_blocks = self.blocks_kept_whole(tokens.len(), memory);
+        let whole_blocks = memory.map_or(0, |memory| self.blocks_kept_whole(tokens.len(), memory));
         let mut x = self.embed(&tokens)?;
         let mut kept = Vec::with_capacity(self.blocks.len());
         for (index, block) in self.blocks.iter().enumerate() {
@@ -76,7 +77,9 @@ impl Transformer {
                 x = output;
             } else {
                 let output = block.forward(&self.sizes, &x, &packing, None)?.0;
-                kept.push(Kept::Input(x));
+                if memory.is_some() {
+                    kept.push(Kept::Input(x));
+                }
                 x = output;
             }
         }
@@ -135,6 +138,10 @@ impl Transformer {
         d_hidden: &Tensor,
         on_matrix: &mut dyn FnMut(usize, Matrix, &Tensor, &Tensor) -> Result<()>,
     ) -> Result<()> {
+        ensure!(
+            pass.kept.len() == self.blocks.len(),
+            "a pass that kept nothing has no backward pass"
+        );
         let x = self.residual(&pass, rows)?;
         let d_rows =
             kernels::backward::norm(&x, &self.output_norm, self.sizes.norm_epsilon, d_hidden)?;
@@ -223,7 +230,7 @@ mod tests {
     #[test]
     fn a_training_pass_gives_the_logits_of_scoring() {
         let [model, ..] = tiny_models();
-        let pass = model.training_pass(&sequences(), usize::MAX).unwrap();
+        let pass = model.training_pass(&sequences(), Some(usize::MAX)).unwrap();
         for (sequence, rows) in sequences().iter().zip(&pass.sequences) {
             let last: Vec<u32> = rows[1..].iter().map(|rows| rows.end as u32 - 1).collect();
             let hidden = model.hidden(&pass, &last).unwrap();
@@ -264,7 +271,7 @@ mod tests {
     /// A weighted sum of the hidden states at a few rows.
     fn value(model: &Transformer, adapter: &Adapter) -> f64 {
         let model = model.merged(adapter).unwrap();
-        let pass = model.training_pass(&sequences(), usize::MAX).unwrap();
+        let pass = model.training_pass(&sequences(), Some(usize::MAX)).unwrap();
         let hidden = model.hidden(&pass, &ROWS).unwrap();
         dot(&hidden, &weights(&model))
     }
@@ -275,7 +282,7 @@ mod tests {
         memory: usize,
     ) -> BTreeMap<String, LowRank> {
         let model = model.merged(adapter).unwrap();
-        let pass = model.training_pass(&sequences(), memory).unwrap();
+        let pass = model.training_pass(&sequences(), Some(memory)).unwrap();
         let mut gradients = BTreeMap::new();
         model
             .backward(
