@@ -100,6 +100,47 @@ fn training_that_is_killed_and_resumed_gives_the_same_adapter() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupt_stops_after_the_step_and_nothing_is_lost() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let case = Case::new();
+    let mut child = case
+        .train("reward", "mine")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let is_step = |line: &String| line.contains("\"event\":\"step\"");
+    lines.by_ref().map_while(Result::ok).find(is_step).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let more = lines.map_while(Result::ok).filter(is_step).count();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(more < 6);
+    let events = events(&run(case.train("reward", "mine")));
+    assert_eq!(of(&events, "resumed")[0]["step"], 1 + more);
+}
+
+#[test]
+fn a_version_can_be_trained_further_and_is_never_overwritten() {
+    let case = Case::new();
+    assert!(run(case.train("reward", "first")).status.success());
+    let first = case.path("first");
+    let start = ["--start", first.to_str().unwrap()];
+    let mut further = case.train("reward", "second");
+    further.args(start);
+    assert!(run(further).status.success());
+    let card: Value = read_json(&case.path("second/card.json"));
+    let first: Value = read_json(&case.path("first/card.json"));
+    assert_eq!(card["settings"]["start"], first["adapter"]["sha256"]);
+
+    let again = run(case.train("reward", "first"));
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("holds a version already"));
+}
+
 #[test]
 fn a_checkpoint_is_not_continued_with_other_settings() {
     let case = Case::new();
