@@ -5,9 +5,13 @@
 //! exactly.
 
 pub mod distribution;
+pub mod guild;
+pub mod id;
+pub mod outcome;
 pub mod ranking;
 pub mod rating;
 pub mod record;
+pub mod round;
 pub mod schulze;
 pub mod selection;
 pub mod similarity;

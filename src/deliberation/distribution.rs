@@ -1,9 +1,14 @@
 //! Predicted ratings.
 
-use serde::Serialize;
+use rand::Rng;
+use rand::distr::Distribution;
+use rand::distr::weighted::WeightedIndex;
+use serde::{Deserialize, Serialize};
+
+use super::rating::Likert;
 
 /// How likely each rating is: seven probabilities that sum to 1, of the ratings 1 to 7.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Serialize)]
 pub struct RatingDistribution([f64; 7]);
 
 impl RatingDistribution {
@@ -25,6 +30,12 @@ impl RatingDistribution {
             .zip(self.0)
             .map(|(rating, probability)| f64::from(rating) * probability)
             .sum()
+    }
+
+    /// A rating, as likely as it is here.
+    pub fn draw(&self, rng: &mut impl Rng) -> Likert {
+        let weighted = WeightedIndex::new(self.0).expect("probabilities that sum to 1");
+        Likert::ALL[weighted.sample(rng)]
     }
 
     /// Of the ratings 1 to 7, in this order.

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     rating::RatingMatrix,
     schulze,
@@ -46,7 +48,7 @@ pub fn rank(ratings: &RatingMatrix, function: WelfareFunction) -> Vec<Ranked> {
 }
 
 /// A candidate and what it is worth to the group.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Ranked {
     /// Its column in the rating matrix.
     pub candidate: usize,

@@ -2,11 +2,59 @@
 
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// What a rating can be: the ends of the Likert scale, "strongly disagree" and "strongly agree"
 /// for agreement.
 pub const RATING_SCALE: RangeInclusive<f64> = 1.0..=7.0;
+
+/// A rating that a person gave: a whole number from 1 to 7.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Likert(u8);
+
+impl Likert {
+    /// From 1 to 7.
+    pub const ALL: [Self; 7] = [
+        Self(1),
+        Self(2),
+        Self(3),
+        Self(4),
+        Self(5),
+        Self(6),
+        Self(7),
+    ];
+}
+
+impl TryFrom<u8> for Likert {
+    type Error = LikertError;
+
+    fn try_from(rating: u8) -> Result<Self, LikertError> {
+        if (1..=7).contains(&rating) {
+            Ok(Self(rating))
+        } else {
+            Err(LikertError(rating))
+        }
+    }
+}
+
+/// A rating that is not on the scale.
+#[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
+#[error("a rating is a whole number from 1 to 7, not {0}")]
+pub struct LikertError(u8);
+
+impl From<Likert> for u8 {
+    fn from(rating: Likert) -> Self {
+        rating.0
+    }
+}
+
+impl From<Likert> for f64 {
+    fn from(rating: Likert) -> Self {
+        rating.0.into()
+    }
+}
 
 /// How every participant rates every candidate: real ratings, predicted ones, or a mixture.
 ///

@@ -1,7 +1,7 @@
 //! Which candidates the participants are asked to rate.
 
 use rand::{Rng, seq::IndexedRandom};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{ranking::Ranked, similarity::near_copy};
@@ -44,9 +44,15 @@ pub fn select_for_rating(
 }
 
 /// How many candidates are posted for rating: three to six.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(try_from = "usize")]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(try_from = "usize", into = "usize")]
 pub struct PostedCandidates(usize);
+
+impl From<PostedCandidates> for usize {
+    fn from(posted: PostedCandidates) -> Self {
+        posted.0
+    }
+}
 
 impl TryFrom<usize> for PostedCandidates {
     type Error = PostedCandidatesError;

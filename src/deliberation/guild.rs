@@ -1,0 +1,42 @@
+//! What a guild has settled for its rounds.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::id::{Member, Role};
+use super::round::{RatingMode, Time};
+
+/// A guild's own settings; what it leaves open is as the host has it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub struct GuildSettings {
+    /// Who may run rounds; nobody named: whoever may manage messages.
+    pub organisers: Vec<Role>,
+    pub threads: Option<bool>,
+    pub minimum: Option<usize>,
+    pub rating: Option<RatingMode>,
+    #[serde(with = "maybe_seconds")]
+    pub opinions_for: Option<TimeDelta>,
+    #[serde(with = "maybe_seconds")]
+    pub ratings_for: Option<TimeDelta>,
+    /// Who changed them last, and when.
+    pub changed: Option<(Member, Time)>,
+}
+
+mod maybe_seconds {
+    use chrono::TimeDelta;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(
+        delta: &Option<TimeDelta>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        delta.map(|delta| delta.num_seconds()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<TimeDelta>, D::Error> {
+        Ok(Option::<i64>::deserialize(deserializer)?.and_then(TimeDelta::try_seconds))
+    }
+}

@@ -1,0 +1,221 @@
+//! What a group's ratings of the posted candidates amount to.
+//!
+//! Predictions rank, and are never counted as people: the [`Outcome`] and the [`Spread`] of
+//! agreement are made of real ratings alone.
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::distribution::RatingDistribution;
+use super::ranking::{Ranked, rank};
+use super::rating::{Likert, RatingMatrix};
+use super::welfare::WelfareFunction;
+
+/// What is known of one participant's agreement with one candidate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Agreement {
+    Real(Likert),
+    Predicted(RatingDistribution),
+}
+
+impl Agreement {
+    /// The rating, or its expected value; from 1 to 7.
+    pub fn rating(self) -> f64 {
+        match self {
+            Self::Real(rating) => rating.into(),
+            Self::Predicted(distribution) => distribution.mean(),
+        }
+    }
+
+    fn real(self) -> Option<Likert> {
+        match self {
+            Self::Real(rating) => Some(rating),
+            Self::Predicted(_) => None,
+        }
+    }
+}
+
+/// The posted candidates in the group's order, and what may be said of the first.
+///
+/// Candidates are counted as the columns of the table that was concluded on.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Conclusion {
+    /// Best first; the first is the group's statement.
+    pub ranking: Vec<Ranked>,
+    pub outcome: Outcome,
+    /// Of the winner, over the participants who really rated it.
+    pub spread: Spread,
+    /// The winner by real ratings alone, where there are any.
+    pub best_by_real_ratings: Option<usize>,
+    /// The share of [`DRAWS`] in which the winner wins, from 0 to 1.
+    pub certainty: f64,
+    /// The candidate that wins most of the other draws, where the winner wins too few: the two are
+    /// practically equal.
+    pub practically_equal: Option<usize>,
+}
+
+/// How people took the statement.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Enough rated it, and of those enough agree.
+    Consensus,
+    /// Enough rated it, and at least half agree.
+    Contested,
+    /// Enough rated it, and fewer agree.
+    None,
+    /// Too few rated it to tell.
+    Unrated,
+}
+
+/// How many participants rated a candidate, and how.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Spread {
+    pub participants: usize,
+    /// 5 to 7.
+    pub agree: usize,
+    /// 4.
+    pub neutral: usize,
+    /// 1 to 3.
+    pub dissent: usize,
+}
+
+impl Spread {
+    /// Of some participants' real ratings, `None` where there is none.
+    pub fn of(ratings: impl IntoIterator<Item = Option<Likert>>) -> Self {
+        let mut spread = Self::default();
+        for rating in ratings {
+            spread.participants += 1;
+            match rating.map(u8::from) {
+                Some(5..) => spread.agree += 1,
+                Some(4) => spread.neutral += 1,
+                Some(_) => spread.dissent += 1,
+                None => {}
+            }
+        }
+        spread
+    }
+
+    /// How many of the participants rated.
+    pub fn rated(&self) -> usize {
+        self.agree + self.neutral + self.dissent
+    }
+}
+
+/// From which shares on an outcome is reached: the section `[outcome]` of the settings, each from
+/// 0 to 1.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeThresholds {
+    /// Of the participants, who must have rated.
+    pub rated: f64,
+    /// Of those who rated, who must agree for a consensus.
+    pub consensus: f64,
+    /// Of those who rated, who must agree for the statement to be contested.
+    pub contested: f64,
+    /// Of the draws, that the winner must win not to be practically equal to another.
+    pub certain: f64,
+}
+
+/// How many tables are drawn to see how certain the winner is.
+pub const DRAWS: usize = 2000;
+
+/// Concludes on `by_participant[p][c]`: participants by posted candidates.
+///
+/// The welfare is that of the real rating where there is one, else of the predicted one. For the
+/// certainty the predicted ratings are drawn from their distributions, the real ones stay.
+///
+/// # Panics
+/// When there is no participant or no candidate, or participants have different numbers of them.
+pub fn conclude(
+    by_participant: &[Vec<Agreement>],
+    function: WelfareFunction,
+    thresholds: &OutcomeThresholds,
+    rng: &mut impl Rng,
+) -> Conclusion {
+    let ranking = rank(&matrix(by_participant, Agreement::rating), function);
+    let winner = ranking[0].candidate;
+
+    let mut wins = vec![0; ranking.len()];
+    for _ in 0..DRAWS {
+        let drawn = matrix(by_participant, |agreement| match agreement {
+            Agreement::Real(rating) => rating.into(),
+            Agreement::Predicted(distribution) => distribution.draw(rng).into(),
+        });
+        wins[rank(&drawn, function)[0].candidate] += 1;
+    }
+    let certainty = f64::from(wins[winner]) / DRAWS as f64;
+    let rival = (0..wins.len())
+        .filter(|&candidate| candidate != winner)
+        .max_by_key(|&candidate| wins[candidate]);
+
+    let spread = Spread::of(by_participant.iter().map(|row| row[winner].real()));
+    Conclusion {
+        outcome: outcome(&spread, thresholds),
+        spread,
+        best_by_real_ratings: best_by_real_ratings(by_participant, function),
+        certainty,
+        practically_equal: rival.filter(|_| certainty < thresholds.certain),
+        ranking,
+    }
+}
+
+fn outcome(spread: &Spread, thresholds: &OutcomeThresholds) -> Outcome {
+    let rated = spread.rated() as f64;
+    let enough = |part: usize, share: f64, whole: f64| part as f64 >= share * whole - ROUNDING;
+    if rated == 0.0 || !enough(spread.rated(), thresholds.rated, spread.participants as f64) {
+        Outcome::Unrated
+    } else if enough(spread.agree, thresholds.consensus, rated) {
+        Outcome::Consensus
+    } else if enough(spread.agree, thresholds.contested, rated) {
+        Outcome::Contested
+    } else {
+        Outcome::None
+    }
+}
+
+/// Two thirds of 6 are 4, also where the settings say 0.6667.
+const ROUNDING: f64 = 1e-3;
+
+/// The winner by what people really said. Welfare is compared over whoever rated a candidate; the
+/// Schulze method compares only participants who rated all of them.
+fn best_by_real_ratings(
+    by_participant: &[Vec<Agreement>],
+    function: WelfareFunction,
+) -> Option<usize> {
+    match function {
+        WelfareFunction::Schulze => {
+            let complete: Vec<Vec<Agreement>> = by_participant
+                .iter()
+                .filter(|row| row.iter().all(|agreement| agreement.real().is_some()))
+                .cloned()
+                .collect();
+            let whole = !complete.is_empty();
+            whole.then(|| rank(&matrix(&complete, Agreement::rating), function)[0].candidate)
+        }
+        WelfareFunction::Alpha(_) => (0..by_participant[0].len())
+            .filter_map(|candidate| {
+                let real: Vec<Vec<f64>> = by_participant
+                    .iter()
+                    .filter_map(|row| row[candidate].real())
+                    .map(|rating| vec![rating.into()])
+                    .collect();
+                let welfare = rank(&RatingMatrix::new(real).ok()?, function)[0].welfare;
+                Some((candidate, welfare))
+            })
+            // The earlier one where they are equal.
+            .reduce(|best, other| if other.1 > best.1 { other } else { best })
+            .map(|(candidate, _)| candidate),
+    }
+}
+
+fn matrix(
+    by_participant: &[Vec<Agreement>],
+    mut rating: impl FnMut(Agreement) -> f64,
+) -> RatingMatrix {
+    let rows = by_participant
+        .iter()
+        .map(|row| row.iter().map(|&agreement| rating(agreement)).collect())
+        .collect();
+    RatingMatrix::new(rows).expect("ratings and expected ratings are on the scale")
+}

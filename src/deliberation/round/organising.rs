@@ -1,0 +1,173 @@
+//! What organisers do with a round.
+
+use chrono::TimeDelta;
+use thiserror::Error;
+
+use super::{Act, Answer, Cancellation, Phase, Round, Time, Verdict};
+use crate::deliberation::id::Member;
+
+/// Why an organiser's command does nothing here.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum OrganiserRefused {
+    /// Nothing has a deadline now.
+    #[error("nothing to extend or close while candidates are drafted and posted")]
+    BusyDrafting,
+    #[error("{opinions} opinions, {minimum} are needed before opinions can be closed")]
+    BelowMinimum { opinions: usize, minimum: usize },
+    /// It closes as soon or sooner.
+    #[error("it closes at that time already")]
+    ClosesAlready { closes: Time },
+    #[error("a phase lasts {} days at the longest", LONGEST_PHASE.num_days())]
+    TooLong,
+    #[error("the round is over")]
+    Over,
+    #[error("the round has no result yet")]
+    NoResult,
+}
+
+/// A deadline was moved.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Extended {
+    pub closes: Time,
+}
+
+/// How far in the future a deadline can lie.
+pub const LONGEST_PHASE: TimeDelta = TimeDelta::days(30);
+
+impl Round {
+    /// Moves the deadline of the phase, also that of opinions that were too few.
+    ///
+    /// # Errors
+    /// [`OrganiserRefused`].
+    pub fn extend(
+        &mut self,
+        organiser: Member,
+        by: TimeDelta,
+        now: Time,
+    ) -> Result<Extended, OrganiserRefused> {
+        let extended = |closes: Time| {
+            let closes = closes.max(now) + by;
+            if closes - now > LONGEST_PHASE {
+                Err(OrganiserRefused::TooLong)
+            } else {
+                Ok(closes)
+            }
+        };
+        let closes = match &mut self.phase {
+            Phase::Opinions { closes, .. } | Phase::Rating { closes, .. } => {
+                *closes = extended(*closes)?;
+                *closes
+            }
+            Phase::TooFew { .. } => {
+                let closes = extended(now)?;
+                self.phase = Phase::Opinions {
+                    closes,
+                    extended: true,
+                };
+                closes
+            }
+            Phase::Drafting { .. } | Phase::Posting { .. } => {
+                return Err(OrganiserRefused::BusyDrafting);
+            }
+            Phase::Concluded { .. } | Phase::Cancelled { .. } => {
+                return Err(OrganiserRefused::Over);
+            }
+        };
+        if let (Phase::Rating { .. }, Some(stage)) = (&self.phase, self.stages.last_mut()) {
+            stage.early_close_at = None;
+        }
+        self.note(now, Some(organiser), Act::Extended { closes });
+        Ok(Extended { closes })
+    }
+
+    /// Closes opinions now, or rating after `notice`, which is announced. Drafting that waits for a
+    /// retry is tried at once; a round with too few opinions ends.
+    ///
+    /// # Errors
+    /// [`OrganiserRefused`].
+    pub fn close_early(
+        &mut self,
+        organiser: Member,
+        notice: TimeDelta,
+        now: Time,
+    ) -> Result<(), OrganiserRefused> {
+        match &mut self.phase {
+            Phase::Opinions { .. } => {
+                if !self.draft_if_enough(now) {
+                    return Err(OrganiserRefused::BelowMinimum {
+                        opinions: self.opinions.len(),
+                        minimum: self.terms.minimum,
+                    });
+                }
+                self.note(now, Some(organiser), Act::ClosedEarly);
+            }
+            Phase::TooFew { .. } => {
+                self.end(Cancellation::TooFew, now);
+                self.note(now, Some(organiser), Act::Cancelled);
+            }
+            Phase::Drafting {
+                retry_at: retry_at @ Some(_),
+                ..
+            } => {
+                *retry_at = None;
+                self.note(now, Some(organiser), Act::RetriedDrafting);
+            }
+            Phase::Rating { closes, .. } => {
+                if *closes <= now + notice {
+                    return Err(OrganiserRefused::ClosesAlready { closes: *closes });
+                }
+                *closes = now + notice;
+                if let Some(stage) = self.stages.last_mut() {
+                    stage.early_close_at = Some(now);
+                }
+                self.note(now, Some(organiser), Act::ClosedEarly);
+            }
+            Phase::Drafting { retry_at: None, .. } | Phase::Posting { .. } => {
+                return Err(OrganiserRefused::BusyDrafting);
+            }
+            Phase::Concluded { .. } | Phase::Cancelled { .. } => {
+                return Err(OrganiserRefused::Over);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the round without a result.
+    ///
+    /// # Errors
+    /// [`OrganiserRefused::Over`].
+    pub fn cancel(&mut self, organiser: Member, now: Time) -> Result<(), OrganiserRefused> {
+        if !self.is_open() {
+            return Err(OrganiserRefused::Over);
+        }
+        self.end(Cancellation::ByOrganiser, now);
+        self.note(now, Some(organiser), Act::Cancelled);
+        Ok(())
+    }
+
+    /// Says what becomes of the result; may be said again.
+    ///
+    /// # Errors
+    /// [`OrganiserRefused::NoResult`].
+    pub fn answer(
+        &mut self,
+        organiser: Member,
+        verdict: Verdict,
+        reasons: Option<String>,
+        now: Time,
+    ) -> Result<(), OrganiserRefused> {
+        if self.result().is_none() {
+            return Err(OrganiserRefused::NoResult);
+        }
+        self.answer = Some(Answer {
+            verdict,
+            reasons,
+            by: organiser,
+            at: now,
+        });
+        self.note(now, Some(organiser), Act::Answered);
+        // What is shown changes once more.
+        self.settled = false;
+        Ok(())
+    }
+}

@@ -1,0 +1,552 @@
+//! Drafts become candidates, members rate them, and the ratings become a result.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use rand::Rng;
+use rand::seq::SliceRandom;
+use thiserror::Error;
+
+use super::{
+    Cancellation, Candidate, CandidateKey, Phase, Rating, RatingMode, Round, RoundResult, Stage,
+    Time,
+};
+use crate::deliberation::distribution::RatingDistribution;
+use crate::deliberation::id::Member;
+use crate::deliberation::outcome::{Agreement, OutcomeThresholds, conclude};
+use crate::deliberation::ranking::rank;
+use crate::deliberation::rating::{Likert, RatingMatrix};
+use crate::deliberation::selection::select_for_rating;
+
+/// What a drafting reads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DraftInput {
+    pub question: String,
+    /// Of participants, in no telling order.
+    pub opinions: Vec<(Member, String)>,
+    /// The statement to be revised and what the group would change, for a revision.
+    pub revision: Option<RevisionInput>,
+    /// The stage that the drafts will make.
+    pub stage: usize,
+}
+
+/// What a revision starts from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RevisionInput {
+    pub statement: String,
+    pub critiques: Vec<(Member, String)>,
+}
+
+/// A pair whose predicted rating is missing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MissingPrediction {
+    pub member: Member,
+    pub opinion: String,
+    pub candidates: Vec<CandidateKey>,
+}
+
+/// Why a rating was not taken.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum RatingRefused {
+    #[error("rating is closed")]
+    Closed,
+    #[error("no such candidate can be rated")]
+    NoSuchCandidate,
+}
+
+/// Why a critique was not taken.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum CritiqueRefused {
+    #[error("rating is closed")]
+    Closed,
+    #[error("this round is not revised")]
+    NoRevision,
+    #[error("only those who rate a candidate 3 or less are asked")]
+    NotAsked,
+    #[error("a critique has at most {CRITIQUE_CHARACTERS} characters, this one has {characters}")]
+    Length { characters: usize },
+}
+
+/// Length of a critique in characters.
+pub const CRITIQUE_CHARACTERS: usize = 1000;
+
+/// After the last participant has rated the last candidate, so long may everybody still change
+/// their mind.
+pub const GRACE: TimeDelta = TimeDelta::seconds(60);
+
+impl Round {
+    /// What the models are to read; `None` when nothing is to be drafted.
+    pub fn draft_input(&self) -> Option<DraftInput> {
+        if !matches!(self.phase, Phase::Drafting { .. }) {
+            return None;
+        }
+        let opinions = self
+            .opinions
+            .iter()
+            .filter(|(_, opinion)| !opinion.late)
+            .filter_map(|(member, opinion)| Some((*member, opinion.text.clone()?)))
+            .collect();
+        let revision = self.stages.len().checked_sub(1).and_then(|rated| {
+            Some(RevisionInput {
+                statement: self.candidate(self.leading()?).text.clone(),
+                critiques: self.critiques_of(rated),
+            })
+        });
+        Some(DraftInput {
+            question: self.question.clone(),
+            opinions,
+            revision,
+            stage: self.stages.len(),
+        })
+    }
+
+    /// The models wrote candidates for `stage` and predicted how participants would rate them; the
+    /// best are chosen to be posted. Ignored if that stage was drafted already.
+    pub fn drafted(
+        &mut self,
+        stage: usize,
+        candidates: Vec<Candidate>,
+        rng: &mut impl Rng,
+        now: Time,
+    ) {
+        if !matches!(self.phase, Phase::Drafting { .. }) || stage != self.stages.len() {
+            return;
+        }
+        // A revision competes with what it revises.
+        let mut competing: Vec<CandidateKey> = self.leading().into_iter().collect();
+        for candidate in candidates {
+            competing.push(CandidateKey(self.candidates.len() as u16));
+            self.candidates.push(candidate);
+        }
+        let rows: Vec<Vec<f64>> = self
+            .opinions
+            .keys()
+            .filter_map(|&member| {
+                competing
+                    .iter()
+                    .map(|&key| Some(self.agreement(key, member)?.rating()))
+                    .collect()
+            })
+            .collect();
+        let Ok(matrix) = RatingMatrix::new(rows) else {
+            return self.end(Cancellation::NoCandidateLeft, now);
+        };
+        let ranking = rank(&matrix, self.terms.welfare);
+        let texts: Vec<&str> = competing
+            .iter()
+            .map(|&key| self.candidate(key).text.as_str())
+            .collect();
+        let mut posted: Vec<CandidateKey> =
+            select_for_rating(&ranking, &texts, self.terms.posted, rng)
+                .into_iter()
+                .map(|column| competing[column])
+                .collect();
+        if let Some(leading) = self.leading()
+            && !posted.contains(&leading)
+        {
+            posted.pop();
+            posted.push(leading);
+        }
+        posted.shuffle(rng);
+        self.stages.push(Stage {
+            posted,
+            rating_opened_at: None,
+            early_close_at: None,
+        });
+        self.phase = Phase::Posting { since: now };
+    }
+
+    /// Drafting failed: it is tried again after half a minute, then after ever longer times, at most
+    /// a quarter of an hour.
+    pub fn drafting_failed(&mut self, now: Time) {
+        if let Phase::Drafting {
+            failures, retry_at, ..
+        } = &mut self.phase
+        {
+            *failures += 1;
+            let seconds = 30 << (*failures - 1).min(5);
+            *retry_at = Some(now + TimeDelta::seconds(seconds.min(900)));
+        }
+    }
+
+    /// All candidates stand there: from now on members can rate.
+    pub fn open_rating(&mut self, now: Time) {
+        if !matches!(self.phase, Phase::Posting { .. }) || !self.all_candidates_shown() {
+            return;
+        }
+        self.phase = Phase::Rating {
+            closes: now + self.terms.ratings_for,
+            complete_since: None,
+        };
+        self.stages
+            .last_mut()
+            .expect("posting is of a stage")
+            .rating_opened_at = Some(now);
+    }
+
+    /// When rating closes: at its deadline, or [`GRACE`] after everybody has rated everything.
+    pub fn rating_closes(&self) -> Option<Time> {
+        match self.phase {
+            Phase::Rating {
+                closes,
+                complete_since,
+            } => Some(complete_since.map_or(closes, |since| closes.min(since + GRACE))),
+            _ => None,
+        }
+    }
+
+    /// A member rates in private; `None` leaves what was there.
+    ///
+    /// # Errors
+    /// [`RatingRefused`].
+    pub fn rate(
+        &mut self,
+        candidate: CandidateKey,
+        member: Member,
+        agreement: Option<Likert>,
+        quality: Option<Likert>,
+        now: Time,
+    ) -> Result<(), RatingRefused> {
+        self.check_open(now)?;
+        let rating = self.rating_to_change(candidate, member, now)?;
+        if let Some(agreement) = agreement {
+            rating.agreement = Some(agreement);
+            rating.unclear = false;
+        }
+        rating.quality = quality.or(rating.quality);
+        self.see_whether_complete(now);
+        Ok(())
+    }
+
+    /// A member sets a digit as a reaction: the last one set counts.
+    ///
+    /// # Errors
+    /// [`RatingRefused`].
+    pub fn react(
+        &mut self,
+        candidate: CandidateKey,
+        member: Member,
+        digit: Likert,
+        now: Time,
+    ) -> Result<(), RatingRefused> {
+        self.check_open(now)?;
+        let rating = self.rating_to_change(candidate, member, now)?;
+        rating.digits.retain(|set| *set != digit);
+        rating.digits.push(digit);
+        rating.agreement = Some(digit);
+        rating.unclear = false;
+        self.see_whether_complete(now);
+        Ok(())
+    }
+
+    /// A member takes a digit back: if it counted, the one that was set before it does again.
+    ///
+    /// # Errors
+    /// [`RatingRefused`].
+    pub fn unreact(
+        &mut self,
+        candidate: CandidateKey,
+        member: Member,
+        digit: Likert,
+        now: Time,
+    ) -> Result<(), RatingRefused> {
+        self.check_open(now)?;
+        let rating = self.rating_to_change(candidate, member, now)?;
+        rating.digits.retain(|set| *set != digit);
+        if rating.agreement == Some(digit) || rating.unclear {
+            rating.agreement = rating.digits.last().copied();
+            rating.unclear = false;
+        }
+        self.forget_if_empty(candidate, member);
+        self.see_whether_complete(now);
+        Ok(())
+    }
+
+    /// The digits that are really set under a candidate, read again since events may have been
+    /// missed; also those of the last moment, when rating has just closed. A single digit counts; of several the one that is stored, if it is still set; else
+    /// none, and the member is told.
+    ///
+    /// # Errors
+    /// [`RatingRefused`].
+    pub fn reactions_found(
+        &mut self,
+        candidate: CandidateKey,
+        found: &BTreeMap<Member, BTreeSet<Likert>>,
+        now: Time,
+    ) -> Result<(), RatingRefused> {
+        let known: BTreeSet<Member> = self
+            .ratings
+            .iter()
+            .filter(|((key, _), rating)| *key == candidate && !rating.digits.is_empty())
+            .map(|((_, member), _)| *member)
+            .chain(found.keys().copied())
+            .collect();
+        for member in known {
+            let set = found.get(&member).cloned().unwrap_or_default();
+            self.check_open(now)?;
+            let rating = self.rating_to_change(candidate, member, now)?;
+            if rating.digits.iter().copied().collect::<BTreeSet<_>>() == set {
+                self.forget_if_empty(candidate, member);
+                continue;
+            }
+            // What was said in the panel stands unless a digit was set after it.
+            let by_reaction = rating
+                .agreement
+                .is_none_or(|agreement| rating.digits.contains(&agreement));
+            let added = set.iter().any(|digit| !rating.digits.contains(digit));
+            rating.digits.retain(|digit| set.contains(digit));
+            for digit in &set {
+                if !rating.digits.contains(digit) {
+                    rating.digits.push(*digit);
+                }
+            }
+            if by_reaction || added {
+                let still_set = rating.agreement.filter(|digit| set.contains(digit));
+                let single = set.first().copied().filter(|_| set.len() == 1);
+                rating.agreement = single.or(still_set);
+                rating.unclear = rating.agreement.is_none() && set.len() > 1;
+            }
+            self.forget_if_empty(candidate, member);
+        }
+        self.see_whether_complete(now);
+        Ok(())
+    }
+
+    /// What a member who rated a candidate 3 or less would change.
+    ///
+    /// # Errors
+    /// [`CritiqueRefused`].
+    pub fn criticise(
+        &mut self,
+        member: Member,
+        text: &str,
+        now: Time,
+    ) -> Result<(), CritiqueRefused> {
+        if self.rating_closes().is_none_or(|closes| closes <= now) {
+            return Err(CritiqueRefused::Closed);
+        }
+        if !self.is_to_be_revised() {
+            return Err(CritiqueRefused::NoRevision);
+        }
+        if !self.may_criticise(member) {
+            return Err(CritiqueRefused::NotAsked);
+        }
+        let text = text.trim();
+        let characters = text.chars().count();
+        if !(1..=CRITIQUE_CHARACTERS).contains(&characters) {
+            return Err(CritiqueRefused::Length { characters });
+        }
+        let stage = (self.stages.len() - 1) as u8;
+        self.critiques.insert((stage, member), text.to_owned());
+        Ok(())
+    }
+
+    /// Whether a revision follows, if anybody says what to change.
+    pub fn is_to_be_revised(&self) -> bool {
+        self.stages.len() <= usize::from(self.terms.revisions)
+    }
+
+    /// Whether a participant rated a candidate so low that a revision may ask why.
+    pub fn may_criticise(&self, member: Member) -> bool {
+        let low = |key| {
+            let rating: Option<&Rating> = self.ratings.get(&(key, member));
+            let agreement = rating.and_then(|rating| rating.agreement);
+            agreement.is_some_and(|agreement| u8::from(agreement) <= 3)
+        };
+        self.opinions.contains_key(&member) && self.eligible().into_iter().any(low)
+    }
+
+    /// Somebody finds that a candidate should not stand there; how many do now.
+    pub fn report(&mut self, candidate: CandidateKey, member: Member) -> usize {
+        let reports = &mut self.candidates[usize::from(candidate.0)].reports;
+        if !reports.contains(&member) {
+            reports.push(member);
+        }
+        reports.len()
+    }
+
+    /// The pairs of participants and candidates that can win of which neither a real nor a
+    /// predicted rating is there: those who joined late.
+    pub fn missing_predictions(&self) -> Vec<MissingPrediction> {
+        self.opinions
+            .iter()
+            .filter_map(|(&member, opinion)| {
+                let candidates: Vec<CandidateKey> = self
+                    .eligible()
+                    .into_iter()
+                    .filter(|&key| self.agreement(key, member).is_none())
+                    .collect();
+                Some(MissingPrediction {
+                    member,
+                    opinion: opinion.text.clone()?,
+                    candidates,
+                })
+            })
+            .filter(|missing| !missing.candidates.is_empty())
+            .collect()
+    }
+
+    /// The reward model's answer for one participant.
+    pub fn predicted(
+        &mut self,
+        member: Member,
+        predictions: impl IntoIterator<Item = (CandidateKey, RatingDistribution)>,
+    ) {
+        for (key, distribution) in predictions {
+            let candidate = &mut self.candidates[usize::from(key.0)];
+            candidate.predictions.insert(member, distribution);
+        }
+    }
+
+    /// Rating is over: on to a revision if one is wanted and somebody said what to change, else to
+    /// the result. A participant whose rating is neither known nor predicted does not count.
+    pub fn close_rating(&mut self, thresholds: &OutcomeThresholds, rng: &mut impl Rng, now: Time) {
+        if !matches!(self.phase, Phase::Rating { .. }) {
+            return;
+        }
+        let critiques = self.critiques_of(self.stages.len() - 1);
+        if self.is_to_be_revised() && !critiques.is_empty() {
+            self.phase = Phase::Drafting {
+                since: now,
+                failures: 0,
+                retry_at: None,
+            };
+            return;
+        }
+        let candidates = self.eligible();
+        let table = self.table(&candidates);
+        if table.is_empty() || candidates.is_empty() {
+            return self.end(Cancellation::NoCandidateLeft, now);
+        }
+        let result = RoundResult {
+            conclusion: conclude(&table, self.terms.welfare, thresholds, rng),
+            participants: table.len(),
+            candidates,
+        };
+        self.phase = Phase::Concluded { at: now, result };
+    }
+
+    /// Participants by `candidates`: the real rating where there is one, else the predicted one.
+    /// Participants of whom something is missing are left out.
+    pub fn table(&self, candidates: &[CandidateKey]) -> Vec<Vec<Agreement>> {
+        self.opinions
+            .keys()
+            .filter_map(|&member| {
+                candidates
+                    .iter()
+                    .map(|&key| self.agreement(key, member))
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// The real rating, else the predicted one.
+    pub fn agreement(&self, candidate: CandidateKey, member: Member) -> Option<Agreement> {
+        let real = self
+            .ratings
+            .get(&(candidate, member))
+            .and_then(|rating| rating.agreement);
+        let predicted = self.candidate(candidate).predictions.get(&member);
+        real.map(Agreement::Real)
+            .or(predicted.map(|&distribution| Agreement::Predicted(distribution)))
+    }
+
+    /// Of the participants, who have rated everything there is to rate.
+    pub fn participants_done(&self) -> usize {
+        let eligible = self.eligible();
+        self.opinions
+            .keys()
+            .filter(|&&member| eligible.iter().all(|&key| self.has_rated(key, member)))
+            .count()
+    }
+
+    pub(super) fn see_whether_complete(&mut self, now: Time) {
+        let complete = !self.opinions.is_empty() && self.participants_done() == self.opinions.len();
+        if let Phase::Rating { complete_since, .. } = &mut self.phase {
+            *complete_since = complete.then(|| complete_since.unwrap_or(now));
+        }
+    }
+
+    /// The best candidate so far by ratings and predictions: what a revision starts from.
+    fn leading(&self) -> Option<CandidateKey> {
+        let candidates = self.eligible();
+        let rows = self.table(&candidates);
+        let ratings = rows
+            .iter()
+            .map(|row| row.iter().map(|agreement| agreement.rating()).collect())
+            .collect();
+        let matrix = RatingMatrix::new(ratings).ok()?;
+        Some(candidates[rank(&matrix, self.terms.welfare)[0].candidate])
+    }
+
+    fn critiques_of(&self, stage: usize) -> Vec<(Member, String)> {
+        self.critiques
+            .iter()
+            .filter(|((of, _), _)| usize::from(*of) == stage)
+            .map(|((_, member), text)| (*member, text.clone()))
+            .collect()
+    }
+
+    fn has_rated(&self, candidate: CandidateKey, member: Member) -> bool {
+        self.ratings
+            .get(&(candidate, member))
+            .is_some_and(|rating| rating.agreement.is_some())
+    }
+
+    /// While candidates are being posted, reactions to those that already stand there count too.
+    fn check_open(&self, now: Time) -> Result<(), RatingRefused> {
+        let open = match self.phase {
+            Phase::Posting { .. } => true,
+            Phase::Rating { .. } => self.rating_closes().is_some_and(|closes| now < closes),
+            _ => false,
+        };
+        if open {
+            Ok(())
+        } else {
+            Err(RatingRefused::Closed)
+        }
+    }
+
+    fn rating_to_change(
+        &mut self,
+        candidate: CandidateKey,
+        member: Member,
+        now: Time,
+    ) -> Result<&mut Rating, RatingRefused> {
+        if !matches!(self.phase, Phase::Posting { .. } | Phase::Rating { .. }) {
+            return Err(RatingRefused::Closed);
+        }
+        if !self.eligible().contains(&candidate) {
+            return Err(RatingRefused::NoSuchCandidate);
+        }
+        let rating = self
+            .ratings
+            .entry((candidate, member))
+            .or_insert_with(|| Rating {
+                agreement: None,
+                quality: None,
+                digits: Vec::new(),
+                unclear: false,
+                at: now,
+            });
+        rating.at = now;
+        Ok(rating)
+    }
+
+    fn forget_if_empty(&mut self, candidate: CandidateKey, member: Member) {
+        let empty = self
+            .ratings
+            .get(&(candidate, member))
+            .is_some_and(|rating| {
+                rating.agreement.is_none() && rating.quality.is_none() && rating.digits.is_empty()
+            });
+        if empty {
+            self.ratings.remove(&(candidate, member));
+        }
+    }
+
+    /// Whether agreement may be given by reaction.
+    pub fn takes_reactions(&self) -> bool {
+        self.terms.rating == RatingMode::Reactions
+    }
+}
