@@ -151,6 +151,7 @@ impl Config {
         Prompts::new(
             self.text("prompts/generator.system.j2")?,
             self.text("prompts/generator.user.j2")?,
+            self.text("prompts/generator.revision.j2")?,
             self.text("prompts/rating.j2")?,
         )
     }

@@ -6,6 +6,8 @@
 
 pub mod config;
 pub mod deliberation;
+pub mod facilitator;
 pub mod inference;
+pub mod store;
 pub mod training;
 pub mod transformer;

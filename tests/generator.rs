@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use accord::inference::drafting::{DraftingSettings, draft};
 use accord::inference::generator::Generator;
+use accord::inference::prompts::Brief;
 use accord::inference::serving::{Sampling, ServedModel};
 use futures::future::join_all;
 
@@ -92,9 +93,13 @@ async fn a_group_that_exceeds_the_context_is_read_in_balanced_subsets() {
         redraws: 20,
         ..support::config().generator
     };
-    let question = &example.question;
+    let brief = Brief {
+        question: &example.question,
+        opinions: &opinions,
+        revision: None,
+    };
     let generator = generator_with_context(480).await;
-    let drafts = draft(&generator, question, &opinions, &settings, 3, |_| ())
+    let drafts = draft(&generator, &brief, &[], &settings, 3, |_| ())
         .await
         .unwrap();
     assert_eq!(drafts.candidates.len(), 3);
@@ -115,7 +120,7 @@ async fn a_group_that_exceeds_the_context_is_read_in_balanced_subsets() {
     assert!(most - least <= 1, "{times_read:?}");
 
     let generator = generator_with_context(200).await;
-    let error = draft(&generator, question, &opinions, &settings, 3, |_| ())
+    let error = draft(&generator, &brief, &[], &settings, 3, |_| ())
         .await
         .unwrap_err();
     let expected = "a context of 200 tokens is too small for two of these opinions";

@@ -4,6 +4,7 @@
 mod support;
 
 use accord::inference::generator::Generator;
+use accord::inference::prompts::Brief;
 use accord::inference::serving::Sampling;
 
 /// Resident memory in MiB.
@@ -19,6 +20,11 @@ fn resident() -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_drafts_do_not_grow_the_memory() {
     let example = support::night_buses();
+    let brief = Brief {
+        question: &example.question,
+        opinions: &example.opinions,
+        revision: None,
+    };
     let generator = Generator {
         model: support::served_model().await,
         prompts: support::config().prompts().unwrap(),
@@ -30,10 +36,7 @@ async fn twenty_drafts_do_not_grow_the_memory() {
     };
     let mut after_five = 0.0;
     for seed in 0..20 {
-        generator
-            .write(&example.question, &example.opinions, sampling, seed)
-            .await
-            .unwrap();
+        generator.write(&brief, sampling, seed).await.unwrap();
         if seed == 4 {
             after_five = resident();
         }

@@ -11,6 +11,7 @@ use accord::inference::calibration::Calibration;
 use accord::inference::drafting::{DraftingSettings, draft};
 use accord::inference::generator::Generator;
 use accord::inference::model_files::{self, ModelFiles, ServingFormat};
+use accord::inference::prompts::Brief;
 use accord::inference::reward::RewardModel;
 use accord::inference::serving::{self, Sampling, ServedModel};
 use accord::training::card::Kind;
@@ -79,7 +80,12 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         max_tokens: 1,
     };
     let started = Instant::now();
-    let prompt = generator.prompt(&example.question, &example.opinions)?;
+    let brief = Brief {
+        question: &example.question,
+        opinions: &example.opinions,
+        revision: None,
+    };
+    let prompt = generator.prompt(&brief)?;
     generator
         .model
         .sample(prompt.clone(), sampling, 1, |_| false)
@@ -111,15 +117,7 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         ..config.generator.clone()
     };
     let started = Instant::now();
-    let drafts = draft(
-        &generator,
-        &example.question,
-        &example.opinions,
-        &settings,
-        1,
-        |_| (),
-    )
-    .await?;
+    let drafts = draft(&generator, &brief, &[], &settings, 1, |_| ()).await?;
     say(format!(
         "| {} candidates, {} more drafts of no use | {:.1} s |",
         drafts.candidates.len(),

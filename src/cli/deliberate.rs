@@ -10,6 +10,7 @@ use accord::deliberation::rating::RatingMatrix;
 use accord::deliberation::record::Deliberation;
 use accord::deliberation::welfare::WelfareFunction;
 use accord::inference::drafting::{Drafts, draft};
+use accord::inference::prompts::Brief;
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Value, json};
@@ -109,8 +110,12 @@ async fn deliberate(
     let bar = progress_bar("writing candidates", config.generator.candidates)?;
     let drafts = draft(
         &engines.generator,
-        question,
-        opinions,
+        &Brief {
+            question,
+            opinions,
+            revision: None,
+        },
+        &[],
         &config.generator,
         seed,
         |settled| {

@@ -32,6 +32,12 @@ pub fn copies(opinion: &str, candidate: &str) -> bool {
     within || nearly_equal(&shorter, &longer, COPY)
 }
 
+/// Whether the words of `phrase` stand in `text`, one after another; an empty phrase does not.
+pub fn contains_words(text: &str, phrase: &str) -> bool {
+    let (text, phrase) = (words(text), words(phrase));
+    !phrase.is_empty() && text.windows(phrase.len()).any(|run| run == phrase)
+}
+
 /// Share of the longer text's words by which near-copies may differ. Two statements on one question
 /// in the shipped corpus differ by 0.97 in the median and by 0.8 at least; a sentence in which a
 /// few words were exchanged differs by a tenth.

@@ -18,6 +18,8 @@ pub enum Unusable {
     ClaimsAgreement,
     /// An opinion, word for word or nearly.
     CopiesOpinion,
+    /// It calls a member of the group by name.
+    NamesMember,
     /// Nearly the same as another candidate.
     NearCopy,
 }

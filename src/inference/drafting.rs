@@ -11,8 +11,9 @@ use serde::Deserialize;
 
 use super::candidates::{Unusable, clean};
 use super::generator::Generator;
+use super::prompts::{Brief, Revision};
 use super::serving::Sampling;
-use crate::deliberation::similarity::{copies, near_copy};
+use crate::deliberation::similarity::{contains_words, copies, near_copy};
 
 /// How candidates are drafted: the section `[generator]` of the settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -53,7 +54,8 @@ pub struct Drafts {
     pub rejected: HashMap<Unusable, usize>,
 }
 
-/// Drafts `settings.candidates` candidates for `question`. The same seed gives the same
+/// Drafts `settings.candidates` candidates from all that `whole` holds, none of which calls somebody
+/// by one of `names`. The same seed gives the same
 /// candidates, however many the generator works on together. `drafted` is called after
 /// every draft with the number of candidates that are settled.
 ///
@@ -64,19 +66,28 @@ pub struct Drafts {
 /// The model's errors; a context too small for two opinions; not one usable candidate.
 pub async fn draft(
     generator: &Generator,
-    question: &str,
-    opinions: &[String],
+    whole: &Brief<'_>,
+    names: &[String],
     settings: &DraftingSettings,
     seed: u64,
-    mut drafted: impl FnMut(usize),
+    mut drafted: impl FnMut(usize) + Send,
 ) -> Result<Drafts> {
-    let shortened: Vec<String> = opinions
-        .iter()
-        .map(|opinion| shorten(opinion, settings.opinion_characters))
-        .collect();
-    let together = generator.opinions_that_fit(question, &shortened, settings.max_tokens)?;
+    let shorten_all = |texts: &[String], characters| -> Vec<String> {
+        texts.iter().map(|text| shorten(text, characters)).collect()
+    };
+    let shortened = shorten_all(whole.opinions, settings.opinion_characters);
+    let revision = whole.revision.map(|revision| Revision {
+        statement: revision.statement.clone(),
+        critiques: shorten_all(&revision.critiques, CRITIQUE_CHARACTERS),
+    });
+    let shortened_brief = Brief {
+        question: whole.question,
+        opinions: &shortened,
+        revision: revision.as_ref(),
+    };
+    let together = generator.opinions_that_fit(&shortened_brief, settings.max_tokens)?;
     let subsets = balanced_subsets(
-        opinions.len(),
+        whole.opinions.len(),
         together,
         settings.candidates,
         &mut ChaCha8Rng::seed_from_u64(seed),
@@ -98,14 +109,25 @@ pub async fn draft(
         let written: Vec<(usize, u64, Vec<usize>, String)> = stream::iter(open)
             .map(|sample| {
                 let seed = sample_seed(seed, sample, attempt);
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
                 let mut order = subsets[sample].clone();
-                order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+                order.shuffle(&mut rng);
                 let read: Vec<String> = order
                     .iter()
                     .map(|&index| shortened[index].clone())
                     .collect();
+                let mut revision = revision.clone();
+                if let Some(revision) = &mut revision {
+                    revision.critiques.shuffle(&mut rng);
+                    revision.critiques.truncate(CRITIQUES_READ);
+                }
                 async move {
-                    let text = generator.write(question, &read, sampling, seed).await?;
+                    let brief = Brief {
+                        question: whole.question,
+                        opinions: &read,
+                        revision: revision.as_ref(),
+                    };
+                    let text = generator.write(&brief, sampling, seed).await?;
                     anyhow::Ok((sample, seed, order, text))
                 }
             })
@@ -119,7 +141,7 @@ pub async fn draft(
         // Judged in the order of the samples, so that which of two near copies stays does
         // not depend on which was written first.
         for (sample, seed, opinions_read, text) in written {
-            match usable(&text, opinions, accepted.iter().flatten()) {
+            match usable(&text, whole, names, accepted.iter().flatten()) {
                 Ok(text) => {
                     accepted[sample] = Some(Candidate {
                         text,
@@ -149,12 +171,23 @@ pub async fn draft(
 
 fn usable<'a>(
     written: &str,
-    opinions: &[String],
+    whole: &Brief<'_>,
+    names: &[String],
     mut accepted: impl Iterator<Item = &'a Candidate>,
 ) -> Result<String, Unusable> {
     let text = clean(written)?;
-    if opinions.iter().any(|opinion| copies(opinion, &text)) {
+    let critiques = whole.revision.iter().flat_map(|r| &r.critiques);
+    let mut written_by_members = whole.opinions.iter().chain(critiques);
+    if written_by_members.any(|theirs| copies(theirs, &text)) {
         return Err(Unusable::CopiesOpinion);
+    }
+    // A name that is also a word of what was read ("Hope", "Bill") says nothing about anybody.
+    let is_read = |name: &str| {
+        whole.question.contains(name) || whole.opinions.iter().any(|o| o.contains(name))
+    };
+    let mut names = names.iter().filter(|name| !is_read(name));
+    if names.any(|name| contains_words(&text, name)) {
+        return Err(Unusable::NamesMember);
     }
     if accepted.any(|candidate| near_copy(&candidate.text, &text)) {
         return Err(Unusable::NearCopy);
@@ -184,6 +217,10 @@ fn balanced_subsets(
         })
         .collect()
 }
+
+/// How much of one critique a draft reads, and of how many.
+const CRITIQUE_CHARACTERS: usize = 400;
+const CRITIQUES_READ: usize = 8;
 
 /// The first `characters` of a text, up to the end of a word.
 pub fn shorten(text: &str, characters: usize) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 
 use super::candidates::has_whole_paragraph;
-use super::prompts::{ChatTemplate, Prompts};
+use super::prompts::{Brief, ChatTemplate, Prompts, Revision};
 use super::serving::{Sampling, ServedModel};
 use super::tokenizer::Tokenizer;
 
@@ -18,18 +18,12 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// What the model writes on reading `opinions` in this order; not cleaned.
+    /// What the model writes on reading a brief; not cleaned.
     ///
     /// # Errors
     /// As [`ServedModel::sample`].
-    pub async fn write(
-        &self,
-        question: &str,
-        opinions: &[String],
-        sampling: Sampling,
-        seed: u64,
-    ) -> Result<String> {
-        let prompt = self.prompt(question, opinions)?;
+    pub async fn write(&self, brief: &Brief<'_>, sampling: Sampling, seed: u64) -> Result<String> {
+        let prompt = self.prompt(brief)?;
         let model = self.model.clone();
         // Nothing after the first paragraph is used, so nothing after it is drawn.
         let ends = move |drawn: &[u32]| {
@@ -42,23 +36,18 @@ impl Generator {
         self.model.tokenizer.decode(&drawn)
     }
 
-    /// How many of `opinions` one draft can read, whichever they are, and still write
+    /// How many of the brief's opinions one draft can read, whichever they are, and still write
     /// `max_tokens`.
     ///
     /// # Errors
     /// If not even the two longest fit.
-    pub fn opinions_that_fit(
-        &self,
-        question: &str,
-        opinions: &[String],
-        max_tokens: usize,
-    ) -> Result<usize> {
-        let without = self.prompt(question, &[])?.len();
-        let mut lengths = opinions
+    pub fn opinions_that_fit(&self, brief: &Brief<'_>, max_tokens: usize) -> Result<usize> {
+        let length = |opinions| anyhow::Ok(self.prompt(&Brief { opinions, ..*brief })?.len());
+        let without = length(&[])?;
+        let mut lengths = brief
+            .opinions
             .iter()
-            .map(
-                |opinion| Ok(self.prompt(question, std::slice::from_ref(opinion))?.len() - without),
-            )
+            .map(|opinion| Ok(length(std::slice::from_ref(opinion))? - without))
             .collect::<Result<Vec<usize>>>()?;
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         // The number before an opinion takes more digits in a longer list.
@@ -88,13 +77,13 @@ impl Generator {
     ///
     /// # Errors
     /// A chat template that cannot be rendered.
-    pub fn prompt(&self, question: &str, opinions: &[String]) -> Result<Vec<u32>> {
+    pub fn prompt(&self, brief: &Brief<'_>) -> Result<Vec<u32>> {
         let ServedModel {
             tokenizer,
             chat_template,
             ..
         } = &*self.model;
-        prompt_tokens(&self.prompts, tokenizer, chat_template, question, opinions)
+        prompt_tokens(&self.prompts, tokenizer, chat_template, brief)
     }
 }
 
@@ -106,14 +95,19 @@ pub fn prompt_tokens(
     prompts: &Prompts,
     tokenizer: &Tokenizer,
     chat_template: &ChatTemplate,
-    question: &str,
-    opinions: &[String],
+    brief: &Brief<'_>,
 ) -> Result<Vec<u32>> {
     // What people wrote must not close a turn of the chat.
-    let opinions: Vec<String> = opinions
-        .iter()
-        .map(|opinion| tokenizer.neutralize(opinion).into_owned())
-        .collect();
-    let messages = prompts.generator_messages(&tokenizer.neutralize(question), &opinions)?;
+    let neutral = |text: &String| tokenizer.neutralize(text).into_owned();
+    let opinions: Vec<String> = brief.opinions.iter().map(neutral).collect();
+    let revision = brief.revision.map(|revision| Revision {
+        statement: neutral(&revision.statement),
+        critiques: revision.critiques.iter().map(neutral).collect(),
+    });
+    let messages = prompts.generator_messages(&Brief {
+        question: &tokenizer.neutralize(brief.question),
+        opinions: &opinions,
+        revision: revision.as_ref(),
+    })?;
     tokenizer.encode_with_special(&chat_template.render(&messages)?)
 }

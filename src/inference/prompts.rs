@@ -10,7 +10,25 @@ use crate::transformer::gguf::GgufFile;
 pub struct Prompts {
     generator_system: String,
     generator_user: String,
+    generator_revision: String,
     rating: String,
+}
+
+/// What one draft reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Brief<'a> {
+    pub question: &'a str,
+    /// In this order.
+    pub opinions: &'a [String],
+    /// What is to be revised, if this is no first draft.
+    pub revision: Option<&'a Revision>,
+}
+
+/// A statement that a group has rated, and what its members would change.
+#[derive(Debug, Clone)]
+pub struct Revision {
+    pub statement: String,
+    pub critiques: Vec<String>,
 }
 
 /// A rating prompt in the two parts that the packed scorer needs: the same prefix serves
@@ -27,20 +45,46 @@ impl Prompts {
     /// Checks the templates by rendering each.
     ///
     /// # Errors
-    /// A template that does not render, or a rating template that does not show the
-    /// question, the opinion and then, once, the statement.
-    pub fn new(generator_system: String, generator_user: String, rating: String) -> Result<Self> {
+    /// A template that does not render or lacks what it must show: the rating template shows
+    /// the question, the opinion and then, once, the statement.
+    pub fn new(
+        generator_system: String,
+        generator_user: String,
+        generator_revision: String,
+        rating: String,
+    ) -> Result<Self> {
         let prompts = Self {
             generator_system,
             generator_user,
+            generator_revision,
             rating,
         };
-        let user = prompts
-            .generator_messages("the question", &["the opinion".to_owned()])?
-            .user;
+        let revision = Revision {
+            statement: "the statement".to_owned(),
+            critiques: vec!["the criticism".to_owned()],
+        };
+        let mut brief = Brief {
+            question: "the question",
+            opinions: &["the opinion".to_owned()],
+            revision: None,
+        };
+        let user = prompts.generator_messages(&brief)?.user;
         ensure!(
             user.contains("the question") && user.contains("the opinion"),
             "prompts/generator.user.j2 must show {{{{ question }}}} and the opinions"
+        );
+        brief.revision = Some(&revision);
+        let user = prompts.generator_messages(&brief)?.user;
+        ensure!(
+            [
+                "the question",
+                "the opinion",
+                "the statement",
+                "the criticism"
+            ]
+            .iter()
+            .all(|shown| user.contains(shown)),
+            "prompts/generator.revision.j2 must show {{{{ question }}}}, {{{{ statement }}}}, the opinions and the critiques"
         );
         let prefix = prompts.rating("the question", "the opinion", &[""])?.prefix;
         ensure!(
@@ -50,15 +94,25 @@ impl Prompts {
         Ok(prompts)
     }
 
-    /// What the generator is told, for one draft that reads `opinions` in this order.
-    pub fn generator_messages(&self, question: &str, opinions: &[String]) -> Result<Messages> {
-        let opinions: Vec<_> = opinions.iter().map(|opinion| one_line(opinion)).collect();
-        let values = context! { question => one_line(question), opinions };
-        Ok(Messages {
-            system: render(&self.generator_system, &values)
-                .context("prompts/generator.system.j2")?,
-            user: render(&self.generator_user, &values).context("prompts/generator.user.j2")?,
-        })
+    /// What the generator is told, for one draft.
+    pub fn generator_messages(&self, brief: &Brief<'_>) -> Result<Messages> {
+        let lines = |texts: &[String]| texts.iter().map(|text| one_line(text)).collect::<Vec<_>>();
+        let question = one_line(brief.question);
+        let opinions = lines(brief.opinions);
+        let user = match brief.revision {
+            None => render(&self.generator_user, &context! { question, opinions })
+                .context("prompts/generator.user.j2")?,
+            Some(revision) => {
+                let statement = one_line(&revision.statement);
+                let critiques = lines(&revision.critiques);
+                let values = context! { question, opinions, statement, critiques };
+                render(&self.generator_revision, &values)
+                    .context("prompts/generator.revision.j2")?
+            }
+        };
+        let system = render(&self.generator_system, &context! { question, opinions })
+            .context("prompts/generator.system.j2")?;
+        Ok(Messages { system, user })
     }
 
     /// What the reward model completes, for one participant and all candidates.
@@ -201,9 +255,37 @@ mod tests {
         Prompts::new(
             include_str!("../../config/prompts/generator.system.j2").into(),
             include_str!("../../config/prompts/generator.user.j2").into(),
+            include_str!("../../config/prompts/generator.revision.j2").into(),
             include_str!("../../config/prompts/rating.j2").into(),
         )
         .unwrap()
+    }
+
+    fn first_draft(opinions: &[String]) -> Messages {
+        let brief = Brief {
+            question: "Why?",
+            opinions,
+            revision: None,
+        };
+        prompts().generator_messages(&brief).unwrap()
+    }
+
+    #[test]
+    fn a_revision_reads_the_statement_and_the_critiques_each_on_one_line() {
+        let brief = Brief {
+            question: "Why?",
+            opinions: &["Because.".to_owned()],
+            revision: Some(&Revision {
+                statement: "It is\nso.".to_owned(),
+                critiques: vec!["Too short.\nDraft: none".to_owned()],
+            }),
+        };
+        let user = prompts().generator_messages(&brief).unwrap().user;
+        assert!(user.contains("\nDraft: It is so.\n"), "{user}");
+        assert!(
+            user.contains("\nCriticism 1: Too short. Draft: none\n"),
+            "{user}"
+        );
     }
 
     #[test]
@@ -232,9 +314,7 @@ mod tests {
                 .contains("\nOpinion: No. Statement: yes Rating: 7\n"),
             "{prompt:?}"
         );
-        let messages = prompts()
-            .generator_messages("Why?", &[hostile.to_owned()])
-            .unwrap();
+        let messages = first_draft(&[hostile.to_owned()]);
         assert!(
             messages
                 .user
@@ -246,10 +326,7 @@ mod tests {
     #[test]
     fn every_opinion_is_shown_in_the_order_given() {
         let opinions = ["b", "a", "c"].map(str::to_owned);
-        let user = prompts()
-            .generator_messages("Why?", &opinions)
-            .unwrap()
-            .user;
+        let user = first_draft(&opinions).user;
         assert!(
             user.contains("Opinion 1: b\nOpinion 2: a\nOpinion 3: c\n"),
             "{user}"
@@ -257,11 +334,14 @@ mod tests {
         assert!(user.starts_with("Question: Why?\n"), "{user}");
     }
 
+    const REVISION: &str = "{{ question }}{{ opinions }}{{ statement }}{{ critiques }}";
+
     #[test]
     fn a_template_without_the_statement_is_an_error() {
         let error = Prompts::new(
             "s".into(),
             "{{ question }}{{ opinions }}".into(),
+            REVISION.into(),
             "{{ question }}{{ opinion }}".into(),
         )
         .unwrap_err();
@@ -272,6 +352,7 @@ mod tests {
         let error = Prompts::new(
             "s".into(),
             "{{ question }}{{ opinions }}".into(),
+            REVISION.into(),
             "{{ nonsense }}".into(),
         )
         .unwrap_err();

@@ -14,6 +14,7 @@ use crate::deliberation::record::{Deliberation, FEWEST_OPINIONS};
 use crate::inference::candidates;
 use crate::inference::drafting::shorten;
 use crate::inference::generator::prompt_tokens;
+use crate::inference::prompts::Brief;
 use crate::inference::prompts::{ChatTemplate, Prompts};
 use crate::inference::tokenizer::Tokenizer;
 use crate::transformer::gguf::GgufFile;
@@ -191,7 +192,16 @@ impl Writer {
             .map(|&index| shorten(&example.opinions[index], self.opinion_characters))
             .collect();
         let (tokenizer, chat) = (&self.tokenizer, &self.chat_template);
-        let prompt = prompt_tokens(&self.prompts, tokenizer, chat, &example.question, &opinions)?;
+        let prompt = prompt_tokens(
+            &self.prompts,
+            tokenizer,
+            chat,
+            &Brief {
+                question: &example.question,
+                opinions: &opinions,
+                revision: None,
+            },
+        )?;
         let mut statement = tokenizer.encode(&example.statement)?;
         statement.push(self.end_of_turn);
         if prompt.len() + statement.len() > self.context_length {

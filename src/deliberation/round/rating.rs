@@ -283,7 +283,6 @@ impl Round {
             .collect();
         for member in known {
             let set = found.get(&member).cloned().unwrap_or_default();
-            self.check_open(now)?;
             let rating = self.rating_to_change(candidate, member, now)?;
             if rating.digits.iter().copied().collect::<BTreeSet<_>>() == set {
                 self.forget_if_empty(candidate, member);

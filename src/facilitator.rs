@@ -1,0 +1,431 @@
+//! Runs rounds, whatever the platform: deadlines, drafting, and what people are shown.
+//!
+//! A change of a round is a function of its state ([`Facilitator::update`]): saved, and only then
+//! acknowledged. Everything that takes time is done by the round's own driver (see [`driver`]), which
+//! looks at the state and does what it calls for, so that it does not matter when Accord was
+//! stopped.
+
+pub mod clock;
+mod driver;
+pub mod models;
+pub mod platform;
+pub mod queue;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use anyhow::Result;
+use chrono::TimeDelta;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::clock::Clock;
+use self::driver::Needs;
+use self::models::Models;
+use self::platform::{Platform, Progress};
+use self::queue::DraftingQueue;
+use crate::deliberation::id::{Channel, Guild, Member, Message, RoundKey};
+use crate::deliberation::outcome::OutcomeThresholds;
+use crate::deliberation::round::board::Item;
+use crate::deliberation::round::{Place, Round, Terms, Time};
+use crate::store::Store;
+
+/// Runs the rounds of one process.
+pub struct Facilitator<P, M> {
+    pub store: Store,
+    pub platform: P,
+    pub clock: Clock,
+    models: M,
+    thresholds: OutcomeThresholds,
+    /// Rounds that something is happening to, or will; all others are in the store only.
+    live: RwLock<HashMap<RoundKey, Arc<Live>>>,
+    /// Held while a round gets its number.
+    opening: tokio::sync::Mutex<()>,
+    queue: DraftingQueue,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+/// A round in memory.
+struct Live {
+    round: Mutex<Round>,
+    progress: Mutex<Progress>,
+    needs: Mutex<Needs>,
+    wake: Arc<Notify>,
+}
+
+/// What a round is opened with.
+#[derive(Clone, Debug)]
+pub struct NewRound {
+    pub guild: Guild,
+    pub question: String,
+    pub background: Option<String>,
+    pub terms: Terms,
+    pub place: Place,
+    pub by: Member,
+}
+
+impl<P: Platform, M: Models> Facilitator<P, M> {
+    pub fn new(
+        store: Store,
+        platform: P,
+        models: M,
+        thresholds: OutcomeThresholds,
+        clock: Clock,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            platform,
+            clock,
+            models,
+            thresholds,
+            live: RwLock::default(),
+            opening: tokio::sync::Mutex::default(),
+            queue: DraftingQueue::new(),
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+        })
+    }
+
+    /// Takes up all rounds of the guilds that `mine` names, where they were left, and looks after
+    /// the texts' expiry from now on.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub async fn start(
+        self: &Arc<Self>,
+        mine: impl Fn(Guild) -> bool + Send + 'static,
+    ) -> Result<()> {
+        let rounds = self.store.live_rounds(mine).await?;
+        tracing::info!(rounds = rounds.len(), "took up the rounds of the store");
+        for round in rounds {
+            self.take_up(round, Needs::after_a_restart());
+        }
+        let this = self.clone();
+        self.tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = this.shutdown.cancelled() => return,
+                    () = this.clock.sleep_until(this.clock.now() + SWEEP_EVERY) => {}
+                }
+                if let Err(error) = this.delete_what_expired().await {
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "expired texts were not deleted"
+                    );
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Stops everything that is being done and waits until it has; the next start goes on.
+    pub async fn stop(&self) -> Result<()> {
+        self.shutdown.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.store.clone().close().await
+    }
+
+    /// Opens a round.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn open(self: &Arc<Self>, new: NewRound) -> Result<Round> {
+        let _alone = self.opening.lock().await;
+        let key = RoundKey {
+            guild: new.guild,
+            number: self.store.next_number(new.guild).await?,
+        };
+        let NewRound {
+            question,
+            background,
+            terms,
+            place,
+            by,
+            ..
+        } = new;
+        let now = self.clock.now();
+        let round = Round::open(key, question, background, terms, place, by, now);
+        self.store.save(None, &round).await?;
+        self.take_up(round.clone(), Needs::default());
+        tracing::info!(guild = %key.guild, round = key.number, "a round was opened");
+        Ok(round)
+    }
+
+    /// Changes a round. What `change` returns comes back once its effect is on disk.
+    ///
+    /// # Errors
+    /// [`NoSuchRound`] or the store's.
+    pub async fn update<T>(
+        self: &Arc<Self>,
+        key: RoundKey,
+        change: impl FnOnce(&mut Round, Time) -> T,
+    ) -> Result<T> {
+        let live = self.fetch(key).await?;
+        let (result, saved) = self.change(&live, change);
+        saved.await?;
+        Ok(result)
+    }
+
+    /// A round as it is now, open or long over.
+    ///
+    /// # Errors
+    /// [`NoSuchRound`] or the store's.
+    pub async fn round(&self, key: RoundKey) -> Result<Round> {
+        if let Some(live) = self.live(key) {
+            return Ok(live.snapshot());
+        }
+        self.store
+            .round(key)
+            .await?
+            .ok_or_else(|| NoSuchRound(key).into())
+    }
+
+    /// All rounds of a guild, the latest last.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn rounds(&self, guild: Guild) -> Result<Vec<Round>> {
+        let mut rounds = self.store.rounds(guild).await?;
+        for round in &mut rounds {
+            if let Some(live) = self.live(round.key) {
+                *round = live.snapshot();
+            }
+        }
+        Ok(rounds)
+    }
+
+    /// The open rounds of a guild, the latest last.
+    pub fn open_rounds(&self, guild: Guild) -> Vec<Round> {
+        let mut rounds: Vec<Round> = self
+            .all_live()
+            .iter()
+            .filter(|live| live.round().key.guild == guild && live.round().is_open())
+            .map(|live| live.snapshot())
+            .collect();
+        rounds.sort_by_key(|round| round.key);
+        rounds
+    }
+
+    /// Which round, and what of it, a message shows; of rounds in memory only.
+    pub fn shown_by(&self, guild: Guild, message: Message) -> Option<(RoundKey, Item)> {
+        self.all_live().iter().find_map(|live| {
+            let round = live.round();
+            let item = (round.key.guild == guild).then(|| round.item_of(message))??;
+            Some((round.key, item))
+        })
+    }
+
+    /// How far drafting for a round is.
+    pub fn progress(&self, key: RoundKey) -> Progress {
+        self.live(key)
+            .map(|live| self.progress_of(&live))
+            .unwrap_or_default()
+    }
+
+    /// Events may have been missed: reads again what members did meanwhile.
+    pub fn resync(&self) {
+        for live in self.all_live() {
+            live.need(|needs| needs.reactions = true);
+        }
+    }
+
+    /// A message was deleted.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn message_deleted(self: &Arc<Self>, guild: Guild, message: Message) -> Result<()> {
+        let Some((key, _)) = self.shown_by(guild, message) else {
+            return Ok(());
+        };
+        self.update(key, |round, now| round.message_deleted(message, now))
+            .await
+    }
+
+    /// A channel or thread was deleted.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn place_gone(self: &Arc<Self>, guild: Guild, place: Channel) -> Result<()> {
+        for key in self.rounds_in(guild, place) {
+            self.update(key, |round, now| round.place_gone(now)).await?;
+        }
+        Ok(())
+    }
+
+    /// A thread was archived, or changed otherwise.
+    pub fn thread_changed(&self, guild: Guild, thread: Channel) {
+        for key in self.rounds_in(guild, thread) {
+            if let Some(live) = self.live(key) {
+                live.need(|needs| needs.open_thread = true);
+            }
+        }
+    }
+
+    /// Removes everything about a member from a guild's rounds and from the disk; in how many rounds
+    /// there was something.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn erase_member(self: &Arc<Self>, guild: Guild, member: Member) -> Result<usize> {
+        let mut erased = 0;
+        for round in self.rounds(guild).await? {
+            let changed = self
+                .update(round.key, |round, now| round.erase(member, now))
+                .await?;
+            erased += usize::from(changed);
+        }
+        self.store.rewrite().await?;
+        Ok(erased)
+    }
+
+    /// The bot was removed from a guild: its rounds stop, and are deleted after a while.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn guild_left(self: &Arc<Self>, guild: Guild) -> Result<()> {
+        for round in self.open_rounds(guild) {
+            self.update(round.key, |round, now| round.place_gone(now))
+                .await?;
+        }
+        self.store.guild_left(guild, self.clock.now()).await
+    }
+
+    /// Deletes texts whose time is over, and the guilds that the bot left long ago.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn delete_what_expired(self: &Arc<Self>) -> Result<()> {
+        let now = self.clock.now();
+        let expired = self.store.expired(now).await?;
+        for &key in &expired {
+            self.update(key, |round, _| round.delete_texts()).await?;
+        }
+        let left = self.store.guilds_left_before(now - GUILD_KEPT_FOR).await?;
+        for &guild in &left {
+            self.store.erase_guild(guild).await?;
+        }
+        if !expired.is_empty() || !left.is_empty() {
+            self.store.rewrite().await?;
+            tracing::info!(
+                rounds = expired.len(),
+                guilds = left.len(),
+                "deleted what expired"
+            );
+        }
+        Ok(())
+    }
+
+    fn rounds_in(&self, guild: Guild, place: Channel) -> Vec<RoundKey> {
+        self.all_live()
+            .iter()
+            .filter_map(|live| {
+                let round = live.round();
+                let there = round.place.channel == place || round.place.thread == Some(place);
+                (round.key.guild == guild && there).then_some(round.key)
+            })
+            .collect()
+    }
+
+    fn change<T>(
+        &self,
+        live: &Live,
+        change: impl FnOnce(&mut Round, Time) -> T,
+    ) -> (T, BoxFuture<'static, Result<()>>) {
+        let mut round = live.round();
+        let before = round.clone();
+        let result = change(&mut round, self.clock.now());
+        // Handed over while the round is held, so that changes are saved in their order.
+        let saved = self.store.save(Some(&before), &round).boxed();
+        if *round != before {
+            live.wake.notify_one();
+        }
+        (result, saved)
+    }
+
+    fn progress_of(&self, live: &Live) -> Progress {
+        let key = live.round().key;
+        Progress {
+            position: self.queue.position(key),
+            ..*live.progress.lock().expect("nobody panics with it")
+        }
+    }
+
+    fn live(&self, key: RoundKey) -> Option<Arc<Live>> {
+        self.live
+            .read()
+            .expect("nobody panics with the rounds")
+            .get(&key)
+            .cloned()
+    }
+
+    fn all_live(&self) -> Vec<Arc<Live>> {
+        let live = self.live.read().expect("nobody panics with the rounds");
+        live.values().cloned().collect()
+    }
+
+    async fn fetch(self: &Arc<Self>, key: RoundKey) -> Result<Arc<Live>> {
+        if let Some(live) = self.live(key) {
+            return Ok(live);
+        }
+        let round = self.store.round(key).await?.ok_or(NoSuchRound(key))?;
+        Ok(self.take_up(round, Needs::default()))
+    }
+
+    fn take_up(self: &Arc<Self>, round: Round, needs: Needs) -> Arc<Live> {
+        let key = round.key;
+        let mut rounds = self.live.write().expect("nobody panics with the rounds");
+        // Somebody else may have been faster.
+        let live = rounds.entry(key).or_insert_with(|| {
+            let live = Arc::new(Live {
+                round: Mutex::new(round),
+                progress: Mutex::default(),
+                needs: Mutex::new(needs),
+                wake: Arc::default(),
+            });
+            let (this, driven) = (self.clone(), live.clone());
+            self.tasks.spawn(async move { this.drive(driven).await });
+            live
+        });
+        live.clone()
+    }
+
+    fn rng(&self) -> StdRng {
+        StdRng::from_os_rng()
+    }
+}
+
+impl Live {
+    fn round(&self) -> std::sync::MutexGuard<'_, Round> {
+        self.round.lock().expect("no change of a round panics")
+    }
+
+    fn snapshot(&self) -> Round {
+        self.round().clone()
+    }
+
+    fn need(&self, what: impl FnOnce(&mut Needs)) {
+        what(&mut self.needs.lock().expect("nobody panics with it"));
+        self.wake.notify_one();
+    }
+}
+
+/// There is no round of that number in the guild.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("there is no round {}", .0.number)]
+pub struct NoSuchRound(pub RoundKey);
+
+const SWEEP_EVERY: TimeDelta = TimeDelta::hours(1);
+
+/// After the bot left a guild, its rounds are kept so long.
+const GUILD_KEPT_FOR: TimeDelta = TimeDelta::days(30);
+
+/// People read the card, they do not watch it: it changes at most this often.
+const EDIT_EVERY: Duration = Duration::from_secs(3);
