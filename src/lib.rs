@@ -7,5 +7,6 @@
 pub mod config;
 pub mod deliberation;
 pub mod inference;
+pub mod store;
 pub mod training;
 pub mod transformer;
