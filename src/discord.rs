@@ -13,6 +13,7 @@ mod permissions;
 pub mod platform;
 pub mod render;
 mod reply;
+mod sentences;
 pub mod wording;
 
 use std::sync::{Arc, OnceLock};
@@ -63,10 +64,9 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         http,
         host,
     } = parts;
-    let me = http
-        .get_current_user()
-        .await
-        .context("Discord does not accept DISCORD_TOKEN, or cannot be reached; see accord doctor")?;
+    let me = http.get_current_user().await.context(
+        "Discord does not accept DISCORD_TOKEN, or cannot be reached; see accord doctor",
+    )?;
     let wording = Arc::new(Wording::new(&config.text("wording/en.ftl")?)?);
     // The commands are registered at the first connection, when the bot is complete.
     let complete: Arc<OnceLock<Arc<Bot>>> = Arc::default();
@@ -74,7 +74,7 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
     let framework = poise::Framework::builder()
         .options(poise::FrameworkOptions {
             commands: commands::all(&wording),
-            event_handler: |ctx, event, _, bot| Box::pin(events::handle(ctx, event, bot)),
+            event_handler: |framework, event| Box::pin(events::handle(framework, event)),
             on_error: |error| Box::pin(reply::report(error)),
             ..Default::default()
         })
@@ -98,8 +98,7 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         *client.ws_url.lock().await = gateway.clone();
     }
 
-    let platform =
-        DiscordPlatform::new(client.http.clone(), me.id, wording.clone(), host.clone());
+    let platform = DiscordPlatform::new(client.http.clone(), me.id, wording.clone(), host.clone());
     let facilitator = Facilitator::new(store, platform, models, config.outcome, clock);
     let _ = complete.set(Arc::new(Bot {
         facilitator: facilitator.clone(),
@@ -114,7 +113,10 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
     };
     let mine = total.clone();
     facilitator
-        .start(move |guild| mine.as_ref().is_none_or(|(range, total)| range.contains(&shard_of(guild, *total))))
+        .start(move |guild| {
+            mine.as_ref()
+                .is_none_or(|(range, total)| range.contains(&shard_of(guild, *total)))
+        })
         .await?;
 
     let shards = client.shard_manager.clone();

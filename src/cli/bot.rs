@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use accord::config::Config;
-use accord::discord::render::HostFacts;
+use accord::discord::render::{HostFacts, Processed};
 use accord::discord::{self, Parts, http};
 use accord::facilitator::clock::Clock;
 use accord::facilitator::models::LocalModels;
@@ -66,7 +66,11 @@ pub async fn run(_: Args, config: &Config) -> Result<ExitCode> {
         models: Arc::new(models),
         clock: Clock::system(),
         http: http::http(&token, &config.discord, None),
-        host: HostFacts::local(&config.generator),
+        host: HostFacts {
+            processed: Processed::Local,
+            opinion_characters: config.generator.opinion_characters,
+            candidates: config.generator.candidates,
+        },
     };
     tracing::info!(data_dir = %config.data_dir.display(), "the models are loaded, connecting to Discord");
     discord::run(config, parts, stopped()?).await?;

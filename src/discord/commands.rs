@@ -9,10 +9,10 @@ mod settings;
 use std::sync::Arc;
 
 use poise::serenity_prelude as serenity;
-use serenity::all::AutocompleteChoice;
+use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse};
 
 use super::Bot;
-use super::render;
+use super::neutral;
 use super::reply::{Asked, Context, Failure};
 use super::wording::Wording;
 use crate::deliberation::round::Round;
@@ -48,14 +48,15 @@ fn describe(command: &mut Command, wording: &Wording, prefix: &str) {
 }
 
 /// Rounds of the guild whose number or question contains what was typed so far, the latest first.
-async fn complete_round(ctx: Context<'_>, typed: &str) -> Vec<AutocompleteChoice> {
+async fn complete_round(ctx: Context<'_>, typed: &str) -> CreateAutocompleteResponse {
     const CHOICES: usize = 25;
+    const CHOICE: usize = 100;
     let Ok(asked) = Asked::by_command(ctx) else {
-        return Vec::new();
+        return CreateAutocompleteResponse::new();
     };
     let rounds = asked.bot.facilitator.rounds(asked.guild).await;
     let typed = typed.trim_start_matches('#').to_lowercase();
-    rounds
+    let choices = rounds
         .unwrap_or_default()
         .iter()
         .rev()
@@ -65,9 +66,11 @@ async fn complete_round(ctx: Context<'_>, typed: &str) -> Vec<AutocompleteChoice
         })
         .take(CHOICES)
         .map(|round| {
-            AutocompleteChoice::new(render::round_choice(asked.wording(), round), round.key.number)
+            let label = format!("#{} · {}", round.key.number, round.question);
+            AutocompleteChoice::new(neutral::label(&label, CHOICE), round.key.number)
         })
-        .collect()
+        .collect();
+    CreateAutocompleteResponse::new().set_choices(choices)
 }
 
 /// The round that is meant: by its number, or else by where the command was given.

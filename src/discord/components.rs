@@ -2,6 +2,7 @@
 //!
 //! What each means stands in its id, so that it works after a restart and however old it is.
 
+use anyhow::Context as _;
 use poise::serenity_prelude as serenity;
 use serenity::all::{
     ActionRowComponent, ComponentInteraction, ComponentInteractionDataKind, ModalInteraction,
@@ -9,11 +10,13 @@ use serenity::all::{
 
 use super::custom_id::CustomId;
 use super::permissions::require_organiser;
-use super::render::{self, Look};
+use super::render::{self, Look, critique_form, opinion_form};
 use super::reply::{Asked, Failure};
+use super::sentences;
 use crate::deliberation::id::RoundKey;
 use crate::deliberation::rating::Likert;
 use crate::deliberation::round::{CandidateKey, OpinionRefused, RatingRefused, Receipt, Round};
+use crate::facilitator::platform::View;
 
 /// A button was pressed, or something was selected.
 pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Result<(), Failure> {
@@ -24,7 +27,9 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
     let key = asked.round(id.round());
     let member = asked.member();
     match id {
-        CustomId::Opinion { .. } | CustomId::OpinionForm { .. } => ask_for_opinion(asked, key).await,
+        CustomId::Opinion { .. } | CustomId::OpinionForm { .. } => {
+            ask_for_opinion(asked, key).await
+        }
         CustomId::Withdraw { .. } => {
             let withdrawn = facilitator
                 .update(key, |round, now| round.withdraw_opinion(member, now))
@@ -38,18 +43,18 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
                 .await
         }
         CustomId::Late { .. } => {
-            let Some(text) = render::text_of_late_reply(&pressed.message) else {
+            let Some(text) = render::returned_text(&pressed.message) else {
                 return Err(Failure::Told(asked.wording().say("old-button", &[])));
             };
             let joined = facilitator
-                .update(key, |round, now| round.join_late(member, &text, now))
+                .update(key, |round, now| round.join_late(member, text, now))
                 .await?;
-            after_opinion(asked, key, &text, joined).await
+            after_opinion(asked, key, text, joined).await
         }
         CustomId::Rate { .. } => {
             let round = facilitator.round(key).await?;
             check_rating_open(asked, &round)?;
-            let place = render::first_unrated(&round, member);
+            let place = 0;
             asked
                 .answer(render::panel(asked.wording(), &round, member, place))
                 .await
@@ -72,7 +77,7 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
         CustomId::Critique { .. } => {
             let round = facilitator.round(key).await?;
             asked
-                .show(render::critique_form(asked.wording(), &round, member))
+                .show(critique_form(asked.wording(), &round, member))
                 .await
         }
         CustomId::Candidate { candidate, .. } => {
@@ -103,8 +108,8 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
             let wording = asked.wording();
             asked
                 .say(match extended {
-                    Ok(extended) => render::extended(wording, extended),
-                    Err(refused) => render::organiser_refused(wording, refused),
+                    Ok(extended) => sentences::extended(wording, extended),
+                    Err(refused) => sentences::organiser_refused(wording, refused),
                 })
                 .await
         }
@@ -117,21 +122,24 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
             asked
                 .say(match ended {
                     Ok(()) => wording.say("round-cancelled", &[]),
-                    Err(refused) => render::organiser_refused(wording, refused),
+                    Err(refused) => sentences::organiser_refused(wording, refused),
                 })
                 .await
         }
         CustomId::Status { .. } => {
             let round = facilitator.round(key).await?;
-            let progress = facilitator.progress(key);
+            let view = View {
+                round: &round,
+                progress: facilitator.progress(key),
+            };
             asked
-                .answer(render::status(asked.wording(), &round, progress, false))
+                .answer(render::status(asked.wording(), &view, false))
                 .await
         }
         CustomId::Handback { .. } => {
             let round = facilitator.round(key).await?;
             asked
-                .answer(render::handback(asked.wording(), &round, member))
+                .answer(render::handed_back(asked.wording(), &round, member))
                 .await
         }
     }
@@ -162,8 +170,8 @@ pub async fn submitted(asked: &Asked<'_>, form: &ModalInteraction) -> Result<(),
             let wording = asked.wording();
             asked
                 .answer(match taken {
-                    Ok(()) => Look::text(wording.say("critique-saved", &[])),
-                    Err(refused) => render::critique_refused(wording, refused, &text),
+                    Ok(()) => Look::of(wording.say("critique-saved", &[])),
+                    Err(refused) => sentences::critique_refused(wording, refused, &text),
                 })
                 .await
         }
@@ -177,7 +185,7 @@ pub async fn ask_for_opinion(asked: &Asked<'_>, key: RoundKey) -> Result<(), Fai
     if !round.is_open() {
         return Err(Failure::Told(asked.wording().say("round-over", &[])));
     }
-    let form = render::opinion_form(asked.wording(), &asked.bot.host, &round, asked.member());
+    let form = opinion_form(&asked.bot.host, asked.wording(), &round, asked.member());
     asked.show(form).await
 }
 
@@ -192,7 +200,7 @@ async fn after_opinion(
     let wording = asked.wording();
     asked
         .answer(match taken {
-            Ok(receipt) => render::receipt(wording, &round, asked.member(), receipt),
+            Ok(_) => render::opinion_saved(wording, &round, asked.member()),
             Err(refused) => render::opinion_refused(wording, &round, &refused, text),
         })
         .await
@@ -215,14 +223,16 @@ async fn rate(
     match rated {
         Ok(()) => {
             let round = facilitator.round(key).await?;
-            let place = render::place_of(&round, member, candidate);
+            let place = 0;
             asked
                 .update(render::panel(asked.wording(), &round, member, place))
                 .await
         }
         Err(RatingRefused::Closed) => asked.say(asked.wording().say("rating-closed", &[])).await,
         Err(RatingRefused::NoSuchCandidate) => {
-            asked.say(asked.wording().say("candidate-withdrawn", &[])).await
+            asked
+                .say(asked.wording().say("candidate-withdrawn", &[]))
+                .await
         }
     }
 }
@@ -240,8 +250,12 @@ fn selected(pressed: &ComponentInteraction) -> Result<Likert, Failure> {
     let ComponentInteractionDataKind::StringSelect { values } = &pressed.data.kind else {
         return Err(anyhow::anyhow!("expected a select, got {:?}", pressed.data.kind).into());
     };
-    let value: u8 = values.first().map_or("", String::as_str).parse()?;
-    Ok(Likert::try_from(value)?)
+    let value: u8 = values
+        .first()
+        .map_or("", String::as_str)
+        .parse()
+        .context("the selected rating is no number")?;
+    Ok(Likert::try_from(value).context("the selected rating is not on the scale")?)
 }
 
 /// What stands in the form's one field.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use poise::FrameworkContext;
 use poise::serenity_prelude as serenity;
 use serenity::all::{FullEvent, Interaction, Reaction};
 
@@ -10,14 +11,14 @@ use super::{Bot, components, platform};
 use crate::deliberation::id::{Channel, Guild, Member, Message};
 use crate::deliberation::rating::Likert;
 use crate::deliberation::round::board::Item;
-use crate::deliberation::round::{CandidateKey, Round, RatingRefused, Time};
+use crate::deliberation::round::{CandidateKey, RatingRefused, Round, Time};
 
 /// Hears everything that the intents let through.
 pub async fn handle(
-    ctx: &serenity::Context,
+    framework: FrameworkContext<'_, Arc<Bot>, Failure>,
     event: &FullEvent,
-    bot: &Arc<Bot>,
 ) -> Result<(), Failure> {
+    let (ctx, bot) = (framework.serenity_context, framework.user_data);
     let facilitator = &bot.facilitator;
     match event {
         FullEvent::InteractionCreate { interaction } => match interaction {
@@ -48,22 +49,16 @@ pub async fn handle(
             reacted(bot, removed_reaction, Round::unreact).await?;
         }
         FullEvent::ReactionRemoveAll {
-            guild_id: Some(guild),
-            removed_from_message_id,
+            removed_from_message_id: message,
             ..
         } => {
-            let message = Message(removed_from_message_id.get());
             facilitator
-                .reactions_cleared(Guild(guild.get()), message)
+                .reactions_cleared(Message(message.get()))
                 .await?;
         }
         FullEvent::ReactionRemoveEmoji { removed_reactions } => {
-            if let Some(guild) = removed_reactions.guild_id {
-                let message = Message(removed_reactions.message_id.get());
-                facilitator
-                    .reactions_cleared(Guild(guild.get()), message)
-                    .await?;
-            }
+            let message = Message(removed_reactions.message_id.get());
+            facilitator.reactions_cleared(message).await?;
         }
         FullEvent::ChannelDelete { channel, .. } => {
             let guild = Guild(channel.guild_id.get());
@@ -83,7 +78,10 @@ pub async fn handle(
             }
         }
         FullEvent::GuildCreate { guild, .. } => {
-            facilitator.store.guild_joined(Guild(guild.id.get())).await?;
+            facilitator
+                .store
+                .guild_joined(Guild(guild.id.get()))
+                .await?;
         }
         FullEvent::GuildDelete { incomplete, .. } if !incomplete.unavailable => {
             facilitator.guild_left(Guild(incomplete.id.get())).await?;
@@ -102,19 +100,14 @@ async fn reacted(
     change: fn(&mut Round, CandidateKey, Member, Likert, Time) -> Result<(), RatingRefused>,
 ) -> Result<(), Failure> {
     let facilitator = &bot.facilitator;
-    let (Some(guild), Some(user)) = (reaction.guild_id, reaction.user_id) else {
-        return Ok(());
-    };
-    let Some(digit) = platform::digit(&reaction.emoji) else {
+    let (Some(user), Some(digit)) = (reaction.user_id, platform::digit(&reaction.emoji)) else {
         return Ok(());
     };
     if facilitator.platform.is_me(user) {
         return Ok(());
     }
     let message = Message(reaction.message_id.get());
-    let Some((key, Item::Candidate { stage, candidate })) =
-        facilitator.shown_by(Guild(guild.get()), message)
-    else {
+    let Some((key, Item::Candidate { stage, candidate })) = facilitator.shown_by(message) else {
         return Ok(());
     };
     let member = Member(user.get());

@@ -29,9 +29,10 @@ pub fn http(token: &str, settings: &DiscordSettings, client: Option<reqwest::Cli
 /// Calls Discord, again if it says that there were too many calls.
 ///
 /// serenity's rate limiter sees to that by itself; this is for when it is off.
-pub async fn patiently<T>(
-    call: impl AsyncFn() -> serenity::Result<T>,
-) -> Result<T, PlatformError> {
+pub async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, PlatformError>
+where
+    F: Future<Output = serenity::Result<T>>,
+{
     const TRIES: u32 = 6;
     let mut tries = 0;
     loop {

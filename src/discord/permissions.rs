@@ -77,13 +77,19 @@ mod tests {
             &member(Permissions::MANAGE_MESSAGES, &[]),
             &settings
         ));
-        assert!(!is_organiser(&member(Permissions::empty(), &[5]), &settings));
+        assert!(!is_organiser(
+            &member(Permissions::empty(), &[5]),
+            &settings
+        ));
         settings.organisers = vec![Role(5)];
         assert!(!is_organiser(
             &member(Permissions::MANAGE_MESSAGES, &[]),
             &settings
         ));
-        assert!(is_organiser(&member(Permissions::empty(), &[4, 5]), &settings));
+        assert!(is_organiser(
+            &member(Permissions::empty(), &[4, 5]),
+            &settings
+        ));
         assert!(is_organiser(
             &member(Permissions::MANAGE_GUILD, &[]),
             &settings

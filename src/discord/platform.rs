@@ -12,6 +12,7 @@ use serenity::all::{
 
 use super::custom_id::{self, CustomId};
 use super::http::{code, failure, patiently};
+use super::neutral;
 use super::render::{self, HostFacts, Look};
 use super::wording::Wording;
 use crate::deliberation::id::{Channel, Guild, Member, Message};
@@ -47,7 +48,11 @@ impl DiscordPlatform {
     /// A member was met who is called so.
     pub fn met(&self, guild: Guild, member: &serenity::Member) {
         let user = &member.user;
-        let names = [Some(&user.name), user.global_name.as_ref(), member.nick.as_ref()];
+        let names = [
+            Some(&user.name),
+            user.global_name.as_ref(),
+            member.nick.as_ref(),
+        ];
         let names = names.into_iter().flatten().cloned().collect();
         self.names
             .lock()
@@ -72,7 +77,7 @@ impl DiscordPlatform {
         digit: Likert,
     ) -> Result<(), PlatformError> {
         let emoji = keycap(digit);
-        patiently(async || self.http.create_reaction(channel, message, &emoji).await).await
+        patiently(|| self.http.create_reaction(channel, message, &emoji)).await
     }
 
     async fn who_reacted(
@@ -86,10 +91,9 @@ impl DiscordPlatform {
         let mut users: Vec<UserId> = Vec::new();
         loop {
             let after = users.last().map(|user| user.get());
-            let page = patiently(async || {
+            let page = patiently(|| {
                 self.http
                     .get_reaction_users(channel, message, &emoji, PAGE, after)
-                    .await
             })
             .await?;
             let last = page.len() < usize::from(PAGE);
@@ -119,7 +123,7 @@ impl Platform for DiscordPlatform {
             .to_message()
             .nonce(Nonce::String(nonce))
             .enforce_nonce(true);
-        let posted = patiently(async || channel.send_message(&self.http, message.clone()).await);
+        let posted = patiently(|| channel.send_message(&self.http, message.clone()));
         Ok(Message(posted.await?.id.get()))
     }
 
@@ -132,12 +136,9 @@ impl Platform for DiscordPlatform {
     ) -> Result<(), PlatformError> {
         let channel = channel_of(round, item);
         let edit = look.to_edit();
-        let edited = patiently(async || {
-            channel
-                .edit_message(&self.http, MessageId::new(message.0), edit.clone())
-                .await
-        })
-        .await;
+        let edited =
+            patiently(|| channel.edit_message(&self.http, MessageId::new(message.0), edit.clone()))
+                .await;
         if matches!(edited, Err(PlatformError::MessageGone)) {
             self.message_gone();
         }
@@ -169,7 +170,8 @@ impl Platform for DiscordPlatform {
         card: Message,
     ) -> Result<Option<Channel>, PlatformError> {
         let channel = ChannelId::new(round.place.channel.0);
-        let name = render::thread_name(&self.wording, round);
+        let name = format!("#{} · {}", round.key.number, round.question);
+        let name = neutral::label(&name, THREAD_NAME);
         let thread = CreateThread::new(name).auto_archive_duration(AutoArchiveDuration::OneWeek);
         let made = channel
             .create_thread_from_message(&self.http, MessageId::new(card.0), thread)
@@ -193,7 +195,7 @@ impl Platform for DiscordPlatform {
             .archived(false)
             .auto_archive_duration(AutoArchiveDuration::OneWeek);
         let thread = ChannelId::new(thread.0);
-        patiently(async || thread.edit_thread(&self.http, open.clone()).await)
+        patiently(|| thread.edit_thread(&self.http, open.clone()))
             .await
             .map(|_| ())
     }
@@ -205,7 +207,7 @@ impl Platform for DiscordPlatform {
     ) -> Result<BTreeMap<Member, BTreeSet<Likert>>, PlatformError> {
         let channel = place(round);
         let id = MessageId::new(message.0);
-        let counted = patiently(async || self.http.get_message(channel, id).await).await?;
+        let counted = patiently(|| self.http.get_message(channel, id)).await?;
         let mut set: BTreeMap<Member, BTreeSet<Likert>> = BTreeMap::new();
         for reaction in &counted.reactions {
             let Some(digit) = digit(&reaction.reaction_type) else {
@@ -258,14 +260,11 @@ impl DiscordPlatform {
         const PAGES: usize = 10;
         let mut before: Option<MessageId> = None;
         for _ in 0..PAGES {
-            let page = patiently(async || {
-                let mut history = GetMessages::new().limit(100);
-                if let Some(before) = before {
-                    history = history.before(before);
-                }
-                channel.messages(&self.http, history).await
-            })
-            .await?;
+            let mut history = GetMessages::new().limit(100);
+            if let Some(before) = before {
+                history = history.before(before);
+            }
+            let page = patiently(|| channel.messages(&self.http, history)).await?;
             for message in &page {
                 if message.author.id == self.me
                     && let Some(item) = item_of(message, round)
@@ -325,9 +324,7 @@ pub fn digit(reaction: &ReactionType) -> Option<Likert> {
     let ReactionType::Unicode(emoji) = reaction else {
         return None;
     };
-    let digit = emoji
-        .strip_suffix('\u{20e3}')?
-        .trim_end_matches('\u{fe0f}');
+    let digit = emoji.strip_suffix('\u{20e3}')?.trim_end_matches('\u{fe0f}');
     Likert::try_from(digit.parse::<u8>().ok()?).ok()
 }
 
@@ -338,6 +335,9 @@ fn nonce(round: &Round, item: Item, gone: u64) -> String {
     (round.key, item, gone).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
+
+/// In characters.
+const THREAD_NAME: usize = 100;
 
 /// "A thread has already been created for this message".
 const THREAD_EXISTS: isize = 160004;
@@ -351,7 +351,13 @@ mod tests {
         for rating in Likert::ALL {
             assert_eq!(digit(&keycap(rating)), Some(rating));
         }
-        for other in ["8\u{fe0f}\u{20e3}", "0\u{fe0f}\u{20e3}", "7", "👍", "#\u{fe0f}\u{20e3}"] {
+        for other in [
+            "8\u{fe0f}\u{20e3}",
+            "0\u{fe0f}\u{20e3}",
+            "7",
+            "👍",
+            "#\u{fe0f}\u{20e3}",
+        ] {
             assert_eq!(digit(&ReactionType::Unicode(other.into())), None, "{other}");
         }
         // Some clients leave the variation selector out.

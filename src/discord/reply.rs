@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use poise::serenity_prelude as serenity;
 use poise::{ApplicationContext, FrameworkError};
+use serde::Serialize;
 use serenity::all::{
-    Builder, CommandInteraction, ComponentInteraction, CreateInteractionResponse, Http,
-    InteractionId, ModalInteraction,
+    Builder, CommandInteraction, ComponentInteraction, CreateAttachment, CreateInteractionResponse,
+    Http, InteractionId, ModalInteraction,
 };
+use thiserror::Error;
 
 use super::Bot;
 use super::render::{Form, Look};
@@ -19,16 +21,24 @@ use crate::deliberation::id::{Channel, Guild, Member, RoundKey};
 pub type Context<'a> = ApplicationContext<'a, Arc<Bot>, Failure>;
 
 /// Why somebody gets something else than what they asked for.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum Failure {
     /// A sentence for the person who asked.
+    #[error("{0}")]
     Told(String),
     /// For the host; the person is told that it is not their fault.
+    #[error("{0:#}")]
     Broken(anyhow::Error),
 }
 
-impl<E: Into<anyhow::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl From<serenity::Error> for Failure {
+    fn from(error: serenity::Error) -> Self {
         Self::Broken(error.into())
     }
 }
@@ -54,9 +64,9 @@ impl<'a> Asked<'a> {
             member,
             ..
         } = ctx.interaction;
-        let bot = ctx.data;
+        let bot = ctx.data();
         Self::new(
-            ctx.serenity_context,
+            ctx.serenity_context(),
             bot,
             *guild_id,
             *channel_id,
@@ -72,7 +82,14 @@ impl<'a> Asked<'a> {
     ) -> Result<Self, Failure> {
         let answer_to = (interaction.id, interaction.token.as_str());
         let (guild, channel) = (interaction.guild_id, interaction.channel_id);
-        Self::new(ctx, bot, guild, channel, interaction.member.as_ref(), answer_to)
+        Self::new(
+            ctx,
+            bot,
+            guild,
+            channel,
+            interaction.member.as_ref(),
+            answer_to,
+        )
     }
 
     pub fn by_form(
@@ -82,7 +99,14 @@ impl<'a> Asked<'a> {
     ) -> Result<Self, Failure> {
         let answer_to = (interaction.id, interaction.token.as_str());
         let (guild, channel) = (interaction.guild_id, interaction.channel_id);
-        Self::new(ctx, bot, guild, channel, interaction.member.as_ref(), answer_to)
+        Self::new(
+            ctx,
+            bot,
+            guild,
+            channel,
+            interaction.member.as_ref(),
+            answer_to,
+        )
     }
 
     fn new(
@@ -132,7 +156,7 @@ impl<'a> Asked<'a> {
 
     /// Answers with a sentence.
     pub async fn say(&self, text: String) -> Result<(), Failure> {
-        self.answer(Look::text(text)).await
+        self.answer(Look::of(text)).await
     }
 
     /// Changes the message under which the button or select stood.
@@ -155,9 +179,23 @@ impl<'a> Asked<'a> {
 
     /// Gives the answer that was promised.
     pub async fn finish(&self, look: Look) -> Result<(), Failure> {
-        look.to_interaction_edit()
-            .execute(self.ctx, self.token)
-            .await?;
+        let answer = look.to_interaction_edit();
+        answer.execute(self.ctx, self.token).await?;
+        Ok(())
+    }
+
+    /// Gives the answer that was promised, with a file.
+    pub async fn finish_with_file(
+        &self,
+        text: String,
+        name: &str,
+        json: &impl Serialize,
+    ) -> Result<(), Failure> {
+        let mut file = serde_json::to_vec_pretty(json).map_err(anyhow::Error::from)?;
+        file.push(b'\n');
+        let file = CreateAttachment::bytes(file, name);
+        let answer = Look::of(text).to_interaction_edit().new_attachment(file);
+        answer.execute(self.ctx, self.token).await?;
         Ok(())
     }
 
@@ -172,16 +210,17 @@ pub async fn report(error: FrameworkError<'_, Arc<Bot>, Failure>) {
         FrameworkError::Command { error, ctx, .. } => {
             if let poise::Context::Application(ctx) = ctx {
                 let CommandInteraction { id, token, .. } = ctx.interaction;
-                let http = &ctx.serenity_context.http;
-                apologise(http, ctx.data, *id, token, error).await;
+                let http = &ctx.serenity_context().http;
+                apologise(http, ctx.data(), *id, token, error).await;
             }
         }
         FrameworkError::CommandPanic { ctx, .. } => {
             if let poise::Context::Application(ctx) = ctx {
                 let CommandInteraction { id, token, .. } = ctx.interaction;
-                let panic = anyhow::anyhow!("the command {} panicked", ctx.command.qualified_name);
-                let http = &ctx.serenity_context.http;
-                apologise(http, ctx.data, *id, token, Failure::Broken(panic)).await;
+                let panic =
+                    anyhow::anyhow!("the command {} panicked", ctx.command().qualified_name);
+                let http = &ctx.serenity_context().http;
+                apologise(http, ctx.data(), *id, token, Failure::Broken(panic)).await;
             }
         }
         FrameworkError::EventHandler { error, event, .. } => {
@@ -209,8 +248,8 @@ pub async fn apologise(
             bot.wording.say("went-wrong", &[])
         }
     };
-    let look = Look::text(text);
-    let answer = CreateInteractionResponse::Message(look.clone().to_reply());
+    let look = Look::of(text);
+    let answer = CreateInteractionResponse::Message(look.to_reply());
     if answer.execute(http, (id, token)).await.is_err() {
         // Promised before, or too late; then there is nobody left to tell.
         let _ = look.to_interaction_edit().execute(http, token).await;

@@ -5,7 +5,11 @@ use crate::discord::render::Look;
 use crate::discord::reply::{Asked, Context, Failure};
 
 /// What Accord does
-#[poise::command(slash_command, install_context = "Guild", interaction_context = "Guild")]
+#[poise::command(
+    slash_command,
+    install_context = "Guild",
+    interaction_context = "Guild"
+)]
 pub async fn help(ctx: Context<'_>) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     let settings = asked.bot.facilitator.store.settings(asked.guild).await?;
@@ -14,5 +18,5 @@ pub async fn help(ctx: Context<'_>) -> Result<(), Failure> {
         text.push_str("\n\n");
         text.push_str(&asked.wording().say("help-organiser", &[]));
     }
-    asked.answer(Look::text(text)).await
+    asked.answer(Look::of(text)).await
 }

@@ -6,7 +6,11 @@ use crate::discord::components::ask_for_opinion;
 use crate::discord::reply::{Asked, Context, Failure};
 
 /// Write or change an opinion
-#[poise::command(slash_command, install_context = "Guild", interaction_context = "Guild")]
+#[poise::command(
+    slash_command,
+    install_context = "Guild",
+    interaction_context = "Guild"
+)]
 pub async fn opinion(
     ctx: Context<'_>,
     #[description = "Round"]

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
+use crate::deliberation::id::Member;
 use crate::deliberation::round::Round;
 use crate::discord::render::Look;
 use crate::discord::reply::{Asked, Context, Failure};
-use crate::deliberation::id::Member;
 
 /// What Accord knows about you
 #[poise::command(
@@ -25,7 +25,11 @@ async fn what(ctx: Context<'_>) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     let days = u32::from(asked.bot.rounds.retention_days);
     asked
-        .say(asked.wording().say("privacy-what", &[("days", days.into())]))
+        .say(
+            asked
+                .wording()
+                .say("privacy-what", &[("days", days.into())]),
+        )
         .await
 }
 
@@ -43,10 +47,8 @@ async fn export(ctx: Context<'_>) -> Result<(), Failure> {
     let text = asked
         .wording()
         .say("privacy-export", &[("rounds", about.len().into())]);
-    let mut file = serde_json::to_vec_pretty(&about)?;
-    file.push(b'\n');
     asked
-        .finish(Look::text(text).with_file("accord-about-me.json", file))
+        .finish_with_file(text, "accord-about-me.json", &about)
         .await
 }
 
@@ -62,7 +64,7 @@ async fn erase(ctx: Context<'_>) -> Result<(), Failure> {
     let text = asked
         .wording()
         .say("privacy-erased", &[("rounds", rounds.into())]);
-    asked.finish(Look::text(text)).await
+    asked.finish(Look::of(text)).await
 }
 
 /// What a round holds about a member, if anything.
@@ -100,7 +102,8 @@ fn about(round: &Round, member: Member) -> Option<serde_json::Value> {
         .iter()
         .filter(|entry| entry.by == Some(member))
         .collect();
-    let nothing = opinion.is_none() && ratings.is_empty() && critiques.is_empty() && acts.is_empty();
+    let nothing =
+        opinion.is_none() && ratings.is_empty() && critiques.is_empty() && acts.is_empty();
     (!nothing).then(|| {
         json!({
             "round": round.key.number,

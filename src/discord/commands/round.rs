@@ -1,5 +1,6 @@
 //! `/round`: opens rounds and looks after them.
 
+use anyhow::Context as _;
 use chrono::TimeDelta;
 use poise::serenity_prelude as serenity;
 use serde_json::json;
@@ -12,10 +13,13 @@ use crate::deliberation::rating::Likert;
 use crate::deliberation::round::{LONGEST_PHASE, Place, RatingMode, Round, Terms, Verdict};
 use crate::deliberation::selection::PostedCandidates;
 use crate::deliberation::welfare::{InequalityAversion, WelfareFunction};
+use crate::discord::neutral;
 use crate::discord::permissions::{self, require_organiser};
-use crate::discord::render::{self, Look};
+use crate::discord::render;
 use crate::discord::reply::{Asked, Context, Failure};
+use crate::discord::sentences;
 use crate::facilitator::NewRound;
+use crate::facilitator::platform::View;
 
 /// Find a statement that this community can agree on
 #[poise::command(
@@ -95,7 +99,10 @@ impl From<VerdictChoice> for Verdict {
 
 /// Open a round
 #[poise::command(slash_command)]
-#[expect(clippy::too_many_arguments, reason = "each is an option of the command")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is an option of the command"
+)]
 async fn open(
     ctx: Context<'_>,
     #[description = "Question"]
@@ -142,7 +149,8 @@ async fn open(
             .or(settings.minimum)
             .unwrap_or(defaults.minimum),
         posted: match posted {
-            Some(posted) => PostedCandidates::try_from(usize::from(posted))?,
+            Some(posted) => PostedCandidates::try_from(usize::from(posted))
+                .context("Discord lets through 3 to 6 only")?,
             None => defaults.posted,
         },
         rating: rating
@@ -164,7 +172,7 @@ async fn open(
         && has.intersects(Permissions::CREATE_PUBLIC_THREADS | Permissions::ADMINISTRATOR);
     let missing = permissions::missing(has, terms.rating, threads);
     if !missing.is_empty() {
-        let text = render::missing_permissions(wording, missing, asked.channel);
+        let text = sentences::missing_permissions(wording, missing, asked.channel);
         return Err(Failure::Told(text));
     }
     if let Some(role) = &notify {
@@ -191,7 +199,7 @@ async fn open(
             by: asked.member(),
         })
         .await?;
-    asked.answer(render::opened(wording, &round)).await
+    asked.say(sentences::opened(wording, &round)).await
 }
 
 /// Where a round stands
@@ -208,9 +216,12 @@ async fn status(
     let facilitator = &asked.bot.facilitator;
     let settings = facilitator.store.settings(asked.guild).await?;
     let organiser = permissions::is_organiser(asked.who, &settings);
-    let progress = facilitator.progress(round.key);
+    let view = View {
+        round: &round,
+        progress: facilitator.progress(round.key),
+    };
     asked
-        .answer(render::status(asked.wording(), &round, progress, organiser))
+        .answer(render::status(asked.wording(), &view, organiser))
         .await
 }
 
@@ -236,8 +247,8 @@ async fn extend(
         .await?;
     asked
         .say(match extended {
-            Ok(extended) => render::extended(asked.wording(), extended),
-            Err(refused) => render::organiser_refused(asked.wording(), refused),
+            Ok(extended) => sentences::extended(asked.wording(), extended),
+            Err(refused) => sentences::organiser_refused(asked.wording(), refused),
         })
         .await
 }
@@ -265,8 +276,8 @@ async fn close(
         .await?;
     asked
         .say(match closed {
-            Ok(round) => render::closed_early(asked.wording(), &round),
-            Err(refused) => render::organiser_refused(asked.wording(), refused),
+            Ok(round) => sentences::closed_early(asked.wording(), &round),
+            Err(refused) => sentences::organiser_refused(asked.wording(), refused),
         })
         .await
 }
@@ -292,7 +303,7 @@ async fn cancel(
     asked
         .say(match cancelled {
             Ok(()) => asked.wording().say("round-cancelled", &[]),
-            Err(refused) => render::organiser_refused(asked.wording(), refused),
+            Err(refused) => sentences::organiser_refused(asked.wording(), refused),
         })
         .await
 }
@@ -343,7 +354,7 @@ async fn answer(
     asked
         .say(match answered {
             Ok(()) => asked.wording().say("answer-saved", &[]),
-            Err(refused) => render::organiser_refused(asked.wording(), refused),
+            Err(refused) => sentences::organiser_refused(asked.wording(), refused),
         })
         .await
 }
@@ -368,7 +379,9 @@ async fn export(
     let asked = Asked::by_command(ctx)?;
     let may = asked.who.permissions.unwrap_or_default();
     if !may.intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR) {
-        return Err(Failure::Told(asked.wording().say("needs-manage-server", &[])));
+        return Err(Failure::Told(
+            asked.wording().say("needs-manage-server", &[]),
+        ));
     }
     asked.defer().await?;
     let round = meant(&asked, round, |round| round.result().is_some()).await?;
@@ -376,9 +389,8 @@ async fn export(
         return Err(Failure::Told(asked.wording().say("no-result-yet", &[])));
     }
     let name = format!("accord-round-{}.json", round.key.number);
-    let file = serde_json::to_vec_pretty(&exported(&round))?;
     let text = asked.wording().say("round-exported", &[]);
-    asked.finish(Look::text(text).with_file(&name, file)).await
+    asked.finish_with_file(text, &name, &exported(&round)).await
 }
 
 /// Nothing that could tell who rated or wrote what: opinions are not in it, and how often each
@@ -433,7 +445,11 @@ pub fn phase_length(asked: &Asked<'_>, text: &str) -> Result<TimeDelta, Failure>
         .ok()
         .filter(|length| (TimeDelta::minutes(1)..=LONGEST_PHASE).contains(length))
         .ok_or_else(|| {
-            let given = crate::discord::neutral::neutral(text, 50);
-            Failure::Told(asked.wording().say("bad-duration", &[("given", given.into())]))
+            let given = neutral::line(text, 50);
+            Failure::Told(
+                asked
+                    .wording()
+                    .say("bad-duration", &[("given", given.into())]),
+            )
         })
 }

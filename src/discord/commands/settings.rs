@@ -4,8 +4,8 @@ use poise::serenity_prelude as serenity;
 
 use super::round::{RatingChoice, phase_length};
 use crate::deliberation::id::Role;
-use crate::discord::render;
 use crate::discord::reply::{Asked, Context, Failure};
+use crate::discord::sentences;
 
 /// What is settled for all rounds of this server
 #[poise::command(
@@ -25,13 +25,16 @@ pub async fn settings(_: Context<'_>) -> Result<(), Failure> {
 async fn show(ctx: Context<'_>) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     let settings = asked.bot.facilitator.store.settings(asked.guild).await?;
-    let look = render::settings(asked.wording(), &asked.bot.rounds, &settings);
+    let look = sentences::settings(asked.wording(), &asked.bot.rounds, &settings);
     asked.answer(look).await
 }
 
 /// Change settings
 #[poise::command(slash_command)]
-#[expect(clippy::too_many_arguments, reason = "each is an option of the command")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is an option of the command"
+)]
 async fn set(
     ctx: Context<'_>,
     #[description = "Role"] add_organiser: Option<serenity::Role>,
@@ -68,6 +71,6 @@ async fn set(
     }
     settings.changed = Some((asked.member(), asked.bot.facilitator.clock.now()));
     store.save_settings(asked.guild, &settings).await?;
-    let look = render::settings(asked.wording(), &asked.bot.rounds, &settings);
+    let look = sentences::settings(asked.wording(), &asked.bot.rounds, &settings);
     asked.answer(look).await
 }
