@@ -245,9 +245,9 @@ impl FakeDiscord {
 
     /// Those that fit a pattern such as `POST /channels/*/messages`.
     pub fn calls_to(&self, pattern: &str) -> Vec<Call> {
-        let mut calls = self.calls();
-        calls.retain(|call| call.fits(pattern));
-        calls
+        let calls = self.shared.calls.lock().unwrap();
+        let fitting = calls.iter().filter(|call| call.fits(pattern));
+        fitting.cloned().collect()
     }
 
     /// For `check_discord_requests.py`.
@@ -359,8 +359,25 @@ impl FakeDiscord {
         wanted: impl Fn(&Message) -> bool,
     ) -> Message {
         let what = format!("a message in {channel}");
-        self.wait_until(&what, || self.messages(channel).into_iter().find(&wanted))
-            .await
+        let found = || {
+            self.look(|world| {
+                let messages = world.channels.get(&channel)?.messages.values();
+                let mut common = messages.filter(|message| !message.is_ephemeral());
+                common.find(|message| wanted(message)).cloned()
+            })
+        };
+        self.wait_until(&what, found).await
+    }
+
+    /// Until a message, which may be edited meanwhile, is as wanted.
+    pub async fn wait_for_change(
+        &self,
+        message: &Message,
+        wanted: impl Fn(&Message) -> bool,
+    ) -> Message {
+        let what = format!("a change of the message {}", message.id);
+        let found = || self.message(message.id).filter(&wanted);
+        self.wait_until(&what, found).await
     }
 
     /// Until a channel has such a thread.

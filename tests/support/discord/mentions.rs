@@ -61,10 +61,12 @@ impl World {
                 let mentionable = guild
                     .and_then(|guild| self.guild(guild).role(RoleId::new(id)))
                     .is_some_and(|role| role.mentionable || may_mention_all);
-                if mentionable && (parsed("roles") || listed("roles", id)) {
+                let new = !mentions.roles.contains(&RoleId::new(id));
+                if new && mentionable && (parsed("roles") || listed("roles", id)) {
                     mentions.roles.push(RoleId::new(id));
                 }
-            } else if self.users.contains_key(&UserId::new(id))
+            } else if !mentions.users.contains(&UserId::new(id))
+                && self.users.contains_key(&UserId::new(id))
                 && (parsed("users") || listed("users", id))
             {
                 mentions.users.push(UserId::new(id));
@@ -79,9 +81,10 @@ impl World {
         let pings_answered = allowed["replied_user"]
             .as_bool()
             .unwrap_or(allowed.is_null());
-        mentions.users.extend(answered.filter(|_| pings_answered));
-        mentions.users.dedup();
-        mentions.roles.dedup();
+        let new = |user: &UserId| pings_answered && !mentions.users.contains(user);
+        if let Some(answered) = answered.filter(new) {
+            mentions.users.push(answered);
+        }
         mentions
     }
 

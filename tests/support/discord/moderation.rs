@@ -264,6 +264,14 @@ impl FakeDiscord {
         });
     }
 
+    /// What a member is called in the guild.
+    pub fn set_nick(&self, person: &Person, nick: &str) {
+        self.change(|world| {
+            let guild = world.guilds.get_mut(&person.guild).unwrap();
+            guild.members.get_mut(&person.id).unwrap().nick = Some(nick.to_owned());
+        });
+    }
+
     /// The member's language, and the guild's.
     pub fn set_locale(&self, person: &Person, locale: &str) {
         self.change(|world| world.users.get_mut(&person.id).unwrap().locale = locale.to_owned());

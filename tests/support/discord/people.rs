@@ -110,11 +110,9 @@ impl Person {
         of: impl Fn(&Message) -> Vec<Component>,
     ) -> Result<Component, String> {
         let now = self.discord.look(|world| {
+            self.sees_channel(world, message.channel)?;
             world
-                .seen_by(self.id, message.channel)
-                .map_err(|_| format!("{} does not see the channel", self.display_name_in(world)))?;
-            let found = world.message(message.channel, message.id);
-            found
+                .message(message.channel, message.id)
                 .filter(|message| message.is_visible_to(self.id))
                 .cloned()
                 .ok_or(format!("the message {} is gone, or another's", message.id))
@@ -136,8 +134,12 @@ impl Person {
         Ok(found)
     }
 
-    fn display_name_in(&self, world: &World) -> String {
-        world.display_name(Some(self.guild), self.id).to_owned()
+    fn sees_channel(&self, world: &World, channel: ChannelId) -> Result<(), String> {
+        world.seen_by(self.id, channel).map_err(|refusal| {
+            let name = world.display_name(Some(self.guild), self.id);
+            format!("{name} does not see the channel: {refusal}")
+        })?;
+        Ok(())
     }
 
     /// Fills in a modal, by custom id, and sends it; what is not named stays as it was.
@@ -147,6 +149,8 @@ impl Person {
     }
 
     pub fn tries_to_submit(&self, modal: &Modal, inputs: Value) -> Result<Interaction, String> {
+        self.discord
+            .look(|world| self.sees_channel(world, modal.channel))?;
         let components = typing::filled(&modal.inputs, &inputs)?;
         let data = json!({ "custom_id": modal.custom_id, "components": components });
         Ok(self.interacts(

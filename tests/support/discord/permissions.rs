@@ -1,7 +1,8 @@
 //! Who may do what: roles, then the overwrites of the channel.
 
 use serenity::all::{
-    ChannelId, GuildId, PermissionOverwrite, PermissionOverwriteType, Permissions, UserId,
+    ChannelId, ChannelType, GuildId, PermissionOverwrite, PermissionOverwriteType, Permissions,
+    UserId,
 };
 
 use super::refusal::{MISSING_ACCESS, MISSING_PERMISSIONS, Refusal, UNKNOWN_CHANNEL};
@@ -49,6 +50,12 @@ impl World {
                     _ => &[],
                 };
                 let granted = self.granted_by(user, self.guild(thread.guild), overwrites);
+                let invited = thread.kind != ChannelType::PrivateThread
+                    || thread.members.contains(&user)
+                    || granted.contains(Permissions::MANAGE_THREADS);
+                if !invited {
+                    return Permissions::empty();
+                }
                 without_what_it_takes(granted, Permissions::SEND_MESSAGES_IN_THREADS)
             }
         }

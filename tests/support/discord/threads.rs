@@ -213,16 +213,26 @@ impl World {
         }
     }
 
-    pub fn join_thread(&mut self, id: ChannelId, joins: bool) -> Result<(), Refusal> {
+    /// The bot adds somebody to a thread, or takes them out of it; itself too.
+    pub fn set_thread_member(
+        &mut self,
+        id: ChannelId,
+        user: UserId,
+        member: bool,
+    ) -> Result<(), Refusal> {
         let Some(thread) = self.seen_by(BOT, id)?.thread() else {
             return Err(WRONG_CHANNEL_TYPE);
         };
         if thread.archived {
             return Err(THREAD_IS_ARCHIVED);
         }
+        let may_remove = thread.owner == BOT || self.moderates_threads(BOT, id);
+        if !member && user != BOT && !may_remove {
+            return Err(MISSING_PERMISSIONS);
+        }
         self.change_thread(id, |thread| {
-            thread.members.retain(|member| *member != BOT);
-            thread.members.extend(joins.then_some(BOT));
+            thread.members.retain(|found| *found != user);
+            thread.members.extend(member.then_some(user));
         });
         Ok(())
     }

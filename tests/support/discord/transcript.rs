@@ -1,11 +1,15 @@
 //! A channel as a member reads it, as text.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
+use chrono::{DateTime, Utc};
+use regex::{Captures, Regex};
 use serde_json::Value;
-use serenity::all::ChannelId;
+use serenity::all::{ChannelId, RoleId, UserId};
 
 use super::FakeDiscord;
+use super::interactions::Kind;
 use super::limits::items;
 use super::messages::Message;
 use super::people::Person;
@@ -51,7 +55,8 @@ fn transcript(world: &World, channel: &Channel, shown: &dyn Fn(&Message) -> bool
 fn message_lines(world: &World, channel: &Channel, message: &Message) -> String {
     const THREAD_CREATED: u8 = 18;
     const THREAD_STARTER: u8 = 21;
-    let author = world.display_name(channel.guild(), message.author);
+    let name_of = |user| world.display_name(channel.guild(), user);
+    let author = name_of(message.author);
     match message.kind {
         THREAD_CREATED => return format!("{author} started a thread: {}\n", message.content),
         THREAD_STARTER => return format!("(continues {author}'s message)\n"),
@@ -62,18 +67,23 @@ fn message_lines(world: &World, channel: &Channel, message: &Message) -> String 
         marks += " [APP]";
     }
     if let Some(reader) = message.only_for {
-        let _ = write!(
-            marks,
-            " (only {} sees this)",
-            world.display_name(channel.guild(), reader)
-        );
+        let _ = write!(marks, " (only {} sees this)", name_of(reader));
     }
     if message.edited.is_some() {
         marks += " (edited)";
     }
     let mut text = format!("{author}{marks}:\n");
+    if let Some(interaction) = message.interaction.map(|id| &world.interactions[&id])
+        && interaction.kind == Kind::Command
+    {
+        text = format!(
+            "{} used /{}\n{text}",
+            name_of(interaction.user),
+            interaction.name
+        );
+    }
     let mut lines = |content: &str, indent: &str| {
-        for line in content.lines() {
+        for line in readable(world, channel, content).lines() {
             let _ = writeln!(text, "{}", format!("{indent}{line}").trim_end());
         }
     };
@@ -100,6 +110,74 @@ fn message_lines(world: &World, channel: &Channel, message: &Message) -> String 
     text
 }
 
+/// With names for mentions, and times for timestamps.
+fn readable(world: &World, channel: &Channel, content: &str) -> String {
+    static MARK: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"<(?<kind>@&|@!?|#|t:)(?<id>\d+)(?::(?<style>[a-zA-Z]))?>").unwrap()
+    });
+    let named = |found: &Captures| {
+        let id: u64 = found["id"].parse().ok().filter(|id| *id > 0)?;
+        match &found["kind"] {
+            "t:" => {
+                let time = DateTime::from_timestamp(id as i64, 0)?;
+                let style = found.name("style").map_or("f", |style| style.as_str());
+                Some(shown_time(time, style, world.clock.now()))
+            }
+            "#" => Some(format!(
+                "#{}",
+                world.channels.get(&ChannelId::new(id))?.name
+            )),
+            "@&" => {
+                let guild = world.guild(channel.guild()?);
+                Some(format!("@{}", guild.role(RoleId::new(id))?.name))
+            }
+            _ => {
+                let user = UserId::new(id);
+                world.users.get(&user)?;
+                Some(format!("@{}", world.display_name(channel.guild(), user)))
+            }
+        }
+    };
+    let replace = |found: &Captures| named(found).unwrap_or_else(|| found[0].to_owned());
+    MARK.replace_all(content, replace).into_owned()
+}
+
+/// As Discord's client shows `<t:…:style>`, in UTC.
+fn shown_time(time: DateTime<Utc>, style: &str, now: DateTime<Utc>) -> String {
+    let format = match style {
+        "R" => return relative(time, now),
+        "t" => "%H:%M",
+        "T" => "%H:%M:%S",
+        "d" => "%d/%m/%Y",
+        "D" => "%-d %B %Y",
+        "F" => "%A, %-d %B %Y %H:%M",
+        _ => "%-d %B %Y %H:%M",
+    };
+    time.format(format).to_string()
+}
+
+fn relative(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let seconds = (time - now).num_seconds();
+    let units = [
+        ("day", 86_400.0),
+        ("hour", 3600.0),
+        ("minute", 60.0),
+        ("second", 1.0),
+    ];
+    let size = seconds.unsigned_abs() as f64;
+    // 23 hours and 59 minutes are shown as a day.
+    let (unit, length) = units
+        .into_iter()
+        .find(|(_, length)| size >= 0.95 * length)
+        .unwrap_or(("second", 1.0));
+    let count = (size / length).round() as u64;
+    let plural = if count == 1 { "" } else { "s" };
+    match seconds < 0 {
+        true => format!("{count} {unit}{plural} ago"),
+        false => format!("in {count} {unit}{plural}"),
+    }
+}
+
 fn embed_text(embed: &Value) -> String {
     let mut parts: Vec<String> = Vec::new();
     let text = |value: &Value| {
@@ -118,7 +196,10 @@ fn embed_text(embed: &Value) -> String {
             text(&field["value"]).unwrap_or_default()
         ));
     }
-    parts.extend(text(&embed["image"]["url"]).map(|url| format!("(image {url})")));
+    parts.extend(text(&embed["image"]["url"]).map(|url| {
+        let name = url.rsplit('/').next().unwrap_or_default();
+        format!("(image {name})")
+    }));
     parts.extend(text(&embed["footer"]["text"]));
     parts.join("\n")
 }

@@ -67,12 +67,12 @@ pub fn answer(world: &mut World, request: Request) -> Reply {
             start_thread(world, channel, Some(message(3)?), &request.body)
         }
         ("GET", ["threads", "archived", "public"]) => archived_threads(world, channel),
-        ("PUT", ["thread-members", "@me"]) => {
-            world.join_thread(channel, true)?;
-            Ok(None)
-        }
-        ("DELETE", ["thread-members", "@me"]) => {
-            world.join_thread(channel, false)?;
+        (method @ ("PUT" | "DELETE"), ["thread-members", user]) => {
+            let user = match *user {
+                "@me" => BOT,
+                _ => request.id(3, UNKNOWN_USER)?,
+            };
+            world.set_thread_member(channel, user, method == "PUT")?;
             Ok(None)
         }
         _ => Err(NOT_FOUND),
