@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use serenity::all::{
-    Client, ClientBuilder, Context, CreateAttachment, Event, Framework, FullEvent, GatewayIntents,
-    GetMessages, Http, HttpBuilder, HttpError, Interaction as Received, Permissions, ReactionType,
-    ShardManager, UserId,
+    Client, ClientBuilder, ComponentInteractionDataKind, Context, CreateAttachment, Event,
+    Framework, FullEvent, GatewayIntents, GetMessages, Http, HttpBuilder, HttpError,
+    Interaction as Received, Permissions, ReactionType, ShardManager, UserId,
 };
 use support::discord::{BOT, FakeDiscord, Fault, Pinged};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -814,20 +814,26 @@ async fn a_bot_that_lost_its_connection_gets_what_it_missed_but_not_what_an_outa
     discord.drop_gateway();
     ada.reacts(&message, "1️⃣");
     assert_eq!(bot.next(reacted).await, "1️⃣");
-    assert_eq!((discord.identified(), discord.resumed()), (1, 1));
+    discord.close_gateway(4000);
+    ada.reacts(&message, "2️⃣");
+    assert_eq!(bot.next(reacted).await, "2️⃣");
+    discord.ask_to_reconnect();
+    ada.reacts(&message, "3️⃣");
+    assert_eq!(bot.next(reacted).await, "3️⃣");
+    assert_eq!(discord.identified(), 1);
 
     discord.begin_outage();
-    ada.reacts(&message, "2️⃣");
+    ada.reacts(&message, "4️⃣");
     discord.end_outage();
     discord
         .wait_until("the bot to identify again", || {
             (discord.identified() > 1).then_some(())
         })
         .await;
-    ada.reacts(&message, "3️⃣");
-    assert_eq!(bot.next(reacted).await, "3️⃣");
+    ada.reacts(&message, "5️⃣");
+    assert_eq!(bot.next(reacted).await, "5️⃣");
     assert_eq!(
-        discord.message(message.id).unwrap().reacted_with("2️⃣"),
+        discord.message(message.id).unwrap().reacted_with("4️⃣"),
         [ada.id]
     );
     bot.shards.shutdown_all().await;
@@ -925,4 +931,171 @@ Accord [APP]:
       Yes
 "
     );
+}
+
+#[tokio::test]
+async fn an_invalid_session_begins_anew_and_a_wrong_token_gets_none() {
+    let discord = FakeDiscord::start().await;
+    let bot = Bot::start(&discord, GatewayIntents::GUILDS).await;
+    discord.invalidate_sessions();
+    discord
+        .wait_until("the bot to identify again", || {
+            (discord.identified() == 2).then_some(())
+        })
+        .await;
+    bot.shards.shutdown_all().await;
+
+    let stranger = HttpBuilder::new("wrong")
+        .proxy(discord.api_url())
+        .ratelimiter_disabled(true)
+        .build();
+    assert_eq!(refused(stranger.get_current_user().await), (401, 0));
+    let mut client = ClientBuilder::new_with_http(stranger, GatewayIntents::GUILDS)
+        .framework(Forward(unbounded_channel().0))
+        .await
+        .unwrap();
+    let error = client.start().await.unwrap_err();
+    assert_eq!(error.to_string(), "Sent invalid authentication");
+    let (mut client, _) = Bot::build(&discord, GatewayIntents::GUILD_MEMBERS).await;
+    let error = client.start().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Disallowed gateway intents were provided"
+    );
+}
+
+/// The types are serenity's: an answer that it cannot read is an error.
+#[tokio::test]
+async fn serenity_understands_every_answer() {
+    let discord = FakeDiscord::start().await;
+    let town = discord.guild("Town");
+    let square = discord.channel(town, "square");
+    let ada = discord.member(town, "Ada");
+    discord.set_nick(&ada, "Countess");
+    discord.set_permissions(
+        discord.bot_role(town),
+        Permissions::MANAGE_CHANNELS | Permissions::MANAGE_MESSAGES | Permissions::MANAGE_THREADS,
+    );
+    let http = http(&discord);
+    assert_eq!(
+        http.get_bot_gateway().await.unwrap().url,
+        discord.gateway_url()
+    );
+    let application = http.get_current_application_info().await.unwrap();
+    assert_eq!(
+        (application.id.get(), application.name),
+        (BOT.get(), "Accord".to_owned())
+    );
+    assert_eq!(http.get_guilds(None, None).await.unwrap()[0].id, town);
+    assert_eq!(http.get_guild(town).await.unwrap().name, "Town");
+    assert_eq!(http.get_guild_roles(town).await.unwrap().len(), 2);
+    assert_eq!(http.get_channels(town).await.unwrap()[0].id, square);
+    let member = http.get_member(town, ada.id).await.unwrap();
+    assert_eq!(member.nick.as_deref(), Some("Countess"));
+    ada.leaves();
+    assert_eq!(refused(http.get_member(town, ada.id).await), (404, 10007));
+
+    let say = |text: &str| json!({ "content": text });
+    let post = async |text: &str| http.send_message(square, vec![], &say(text)).await.unwrap();
+    let first = post("1").await;
+    http.pin_message(square, first.id, None).await.unwrap();
+    assert_eq!(http.get_pins(square).await.unwrap()[0].id, first.id);
+    let topic = json!({ "topic": "Rounds" });
+    let changed = http.edit_channel(square, &topic, None).await.unwrap();
+    assert_eq!(changed.topic.as_deref(), Some("Rounds"));
+    http.broadcast_typing(square).await.unwrap();
+    let doomed = json!({ "messages": [post("2").await.id, post("3").await.id] });
+    http.delete_messages(square, &doomed, None).await.unwrap();
+    assert_eq!(discord.messages(square).len(), 2);
+
+    let named = json!({ "name": "Round", "type": 11 });
+    let thread = http.create_thread(square, &named, None).await.unwrap();
+    assert_eq!(
+        thread.thread_metadata.unwrap().auto_archive_duration,
+        4320.into()
+    );
+    http.join_thread_channel(thread.id).await.unwrap();
+    let active = http.get_guild_active_threads(town).await.unwrap();
+    assert_eq!(active.threads[0].id, thread.id);
+    http.edit_thread(thread.id, &json!({ "archived": true }), None)
+        .await
+        .unwrap();
+    let archived = http
+        .get_channel_archived_public_threads(square, None, None)
+        .await
+        .unwrap();
+    assert_eq!(archived.threads[0].id, thread.id);
+    http.delete_channel(thread.id, None).await.unwrap();
+    http.delete_channel(square, None).await.unwrap();
+    assert_eq!(refused(http.get_channel(square).await), (404, 10003));
+}
+
+#[tokio::test]
+async fn a_select_opens_a_modal_whose_submit_updates_the_message() {
+    let discord = FakeDiscord::start().await;
+    let town = discord.guild("Town");
+    let square = discord.channel(town, "square");
+    let ada = discord.member(town, "Ada");
+    let mut bot = Bot::start(&discord, GatewayIntents::GUILDS).await;
+    let option = json!({ "label": "2 disagree", "value": "2" });
+    let select = json!({ "type": 3, "custom_id": "agreement", "options": [option] });
+    let body = json!({ "content": "Rate", "components": [{ "type": 1, "components": [select] }] });
+    let posted = bot.http.send_message(square, vec![], &body).await.unwrap();
+    let posted = discord.message(posted.id).unwrap();
+
+    assert!(ada.tries_to_select(&posted, "agreement", &["3"]).is_err());
+    let selected = ada.selects(&posted, "agreement", &["2 disagree"]);
+    let received = bot.interaction().await;
+    let component = received.as_message_component().unwrap();
+    assert_eq!(component.message.id, posted.id);
+    let ComponentInteractionDataKind::StringSelect { values } = &component.data.kind else {
+        panic!("expected a select, not {component:?}");
+    };
+    assert_eq!(values, &["2"]);
+    let input = json!({ "type": 4, "custom_id": "why", "label": "Why?", "style": 1,
+        "required": false });
+    let modal = json!({ "custom_id": "m", "title": "Why?",
+        "components": [{ "type": 1, "components": [input] }] });
+    bot.answer(&received, json!({ "type": 9, "data": modal }))
+        .await
+        .unwrap();
+    let modal = selected.modal().await;
+    let sent = ada.submits(&modal, json!({}));
+    let received = bot.interaction().await;
+    let submitted = received.as_modal_submit().unwrap();
+    assert_eq!(submitted.message.as_ref().unwrap().id, posted.id);
+    let modal_again = bot
+        .answer(&received, json!({ "type": 9, "data": {} }))
+        .await;
+    assert_eq!(modal_again, Err((400, 50035)));
+    bot.answer(&received, json!({ "type": 6 })).await.unwrap();
+    let edit = json!({ "content": "Rated", "components": [] });
+    bot.http
+        .edit_original_interaction_response(received.token(), &edit, vec![])
+        .await
+        .unwrap();
+    assert_eq!(sent.reply().await.content, "Rated");
+    let followup = json!({ "content": "Thanks", "flags": 64 });
+    let thanks = bot
+        .http
+        .create_followup_message(received.token(), &followup, vec![])
+        .await;
+    assert_eq!(sent.followup().await.id, thanks.unwrap().id);
+    assert_eq!(sent.followups()[0].only_for, Some(ada.id));
+}
+
+#[tokio::test]
+async fn what_people_write_is_blank_without_the_intent_to_read_it() {
+    let discord = FakeDiscord::start().await;
+    let town = discord.guild("Town");
+    let square = discord.channel(town, "square");
+    let ada = discord.member(town, "Ada").in_channel(square);
+    let http = http(&discord);
+    let content = async |message| http.get_message(square, message).await.unwrap().content;
+    let secret = ada.says("A secret").id;
+    assert_eq!(content(secret).await, "");
+    let to_bot = ada.says(&format!("<@{BOT}> hello")).id;
+    assert_eq!(content(to_bot).await, format!("<@{BOT}> hello"));
+    discord.grant_intents(GatewayIntents::MESSAGE_CONTENT);
+    assert_eq!(content(secret).await, "A secret");
 }
