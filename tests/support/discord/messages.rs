@@ -158,6 +158,24 @@ impl Attachment {
     }
 }
 
+/// Discord gives every component a number, and a select how many values it takes.
+fn complete(components: &mut [Value], last: &mut u64) {
+    for component in components {
+        *last += 1;
+        component["id"] = json!(last);
+        if matches!(component["type"].as_u64(), Some(3 | 5..=8)) {
+            for limit in ["min_values", "max_values"] {
+                if component[limit].is_null() {
+                    component[limit] = json!(1);
+                }
+            }
+        }
+        if let Some(inner) = component["components"].as_array_mut() {
+            complete(inner, last);
+        }
+    }
+}
+
 impl World {
     /// Posts what a request holds into a channel, as Discord would let `author` do it.
     pub fn post(
@@ -301,6 +319,7 @@ impl World {
         }
         if given("components") {
             message.components = list("components");
+            complete(&mut message.components, &mut 0);
         }
         if let Some(flags) = body["flags"].as_u64() {
             message.flags = message.flags & !SUPPRESS_EMBEDS | flags;

@@ -63,7 +63,7 @@ impl Person {
     pub fn tries_to_press(&self, message: &Message, button: &str) -> Result<Interaction, String> {
         let found = self.usable(message, button, "button", Message::buttons)?;
         let data = json!({
-            "id": 1, "component_type": found.json["type"], "custom_id": found.custom_id,
+            "id": found.json["id"], "component_type": found.json["type"], "custom_id": found.custom_id,
         });
         Ok(self.interacts(
             Kind::Component,
@@ -89,7 +89,7 @@ impl Person {
         let found = self.usable(message, select, "select", Message::selects)?;
         let values = typing::selected(&found.json, values)?;
         let data = json!({
-            "id": 1, "component_type": found.json["type"], "custom_id": found.custom_id,
+            "id": found.json["id"], "component_type": found.json["type"], "custom_id": found.custom_id,
             "values": values,
         });
         Ok(self.interacts(

@@ -12,7 +12,9 @@ impl World {
         let user = &self.users[&user];
         json!({
             "id": user.id, "username": user.name.to_lowercase(), "global_name": user.name,
-            "discriminator": "0", "avatar": null, "bot": user.bot, "public_flags": 0,
+            "discriminator": "0", "avatar": null, "bot": user.bot, "public_flags": 0, "flags": 0,
+            "primary_guild": null, "collectibles": null, "avatar_decoration_data": null,
+            "banner": null, "accent_color": null,
         })
     }
 
@@ -129,6 +131,9 @@ impl World {
             "premium_subscription_count": 0, "preferred_locale": guild.locale,
             "public_updates_channel_id": null, "nsfw_level": 0, "stickers": [],
             "premium_progress_bar_enabled": false, "safety_alerts_channel_id": null,
+            "home_header": null, "widget_channel_id": null, "max_presences": null, "nsfw": false,
+            "max_stage_video_channel_users": 50, "max_video_channel_users": 25,
+            "incidents_data": null,
         })
     }
 
@@ -247,10 +252,13 @@ impl World {
     pub fn attachment_json(&self, message: &Message, attachment: &Attachment) -> Value {
         let url = self.attachment_url(message, attachment);
         let mut json = json!({
-            "id": attachment.id, "filename": attachment.name, "size": attachment.bytes.len(),
-            "url": url, "proxy_url": url, "content_type": attachment.content_type,
-            "description": attachment.description, "ephemeral": message.only_for.is_some(),
+            "id": attachment.id.to_string(), "filename": attachment.name,
+            "size": attachment.bytes.len(), "url": url, "proxy_url": url,
+            "content_type": attachment.content_type, "ephemeral": message.only_for.is_some(),
         });
+        if let Some(description) = &attachment.description {
+            json["description"] = json!(description);
+        }
         if let Some((width, height)) = attachment.png_size() {
             json["width"] = json!(width);
             json["height"] = json!(height);

@@ -52,6 +52,9 @@ fn application_json(world: &World) -> serde_json::Value {
         "bot_require_code_grant": false, "verify_key": "0".repeat(64), "flags": 0,
         "owner": world.users.keys().find(|user| **user != BOT).map(|user| world.user_json(*user)),
         "team": null, "integration_types_config": { "0": {} }, "redirect_uris": [],
-        "approximate_guild_count": world.guilds.len(),
+        "approximate_guild_count": world.guilds.len(), "type": null, "flags_new": "0",
+        "interactions_endpoint_url": null, "role_connections_verification_url": null,
+        "approximate_user_install_count": 0, "approximate_user_authorization_count": 0,
+        "explicit_content_filter": 0, "eligible_oauth2_scopes": [],
     })
 }

@@ -83,7 +83,7 @@ pub fn answer(world: &mut World, request: Request) -> Reply {
                 })
                 .map(|channel| world.channel_json(channel))
                 .collect();
-            json!({ "threads": threads, "members": [] })
+            json!({ "threads": threads, "members": [], "has_more": false })
         }
         _ => return Err(NOT_FOUND),
     };

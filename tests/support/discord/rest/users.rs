@@ -12,7 +12,14 @@ use super::{Reply, Request};
 pub fn answer(world: &mut World, request: Request) -> Reply {
     let path: Vec<&str> = request.path[1..].iter().map(String::as_str).collect();
     match (request.method.as_str(), path.as_slice()) {
-        ("GET", ["@me"]) => Ok(Some(world.user_json(BOT))),
+        ("GET", ["@me"]) => {
+            let mut me = world.user_json(BOT);
+            me["mfa_enabled"] = json!(false);
+            me["verified"] = json!(true);
+            me["email"] = Value::Null;
+            me["locale"] = json!(world.users[&BOT].locale);
+            Ok(Some(me))
+        }
         ("POST", ["@me", "channels"]) => {
             let user = id_in(&request.body["recipient_id"])
                 .filter(|user| world.users.contains_key(user))
@@ -27,7 +34,7 @@ pub fn answer(world: &mut World, request: Request) -> Reply {
                 .filter(|guild| guild.members.contains_key(&BOT))
                 .map(|guild| {
                     json!({
-                        "id": guild.id, "name": guild.name, "icon": null, "features": [],
+                        "id": guild.id, "name": guild.name, "icon": null, "banner": null, "features": [],
                         "owner": guild.owner == BOT,
                         "permissions": world.permissions_in_guild(BOT, guild.id),
                     })
