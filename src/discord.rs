@@ -55,7 +55,7 @@ pub struct Parts {
 /// Runs the bot until `shutdown` is cancelled.
 ///
 /// # Errors
-/// A wrong token, Discord out of reach at the start, a store that cannot be read.
+/// A wrong token, Discord out of reach at the start, a store that cannot be read or written.
 pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> Result<()> {
     let Parts {
         store,
@@ -128,6 +128,8 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
     };
     tokio::select! {
         ended = connection => ended.context("the connection to Discord ended")?,
+        // Nothing can be said to be saved any more.
+        broken = facilitator.store.broken() => return Err(broken.into()),
         () = shutdown.cancelled() => shards.shutdown_all().await,
     }
     tracing::info!("stopping: what is under way goes on at the next start");

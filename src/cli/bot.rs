@@ -56,7 +56,7 @@ pub async fn run(_: Args, config: &Config) -> Result<ExitCode> {
     let models = LocalModels {
         generator: engines.generator,
         generator_name: engines.generator_name,
-        reward_model: engines.reward_model,
+        reward_model: Arc::new(engines.reward_model),
         reward_model_name: engines.reward_model_name,
         settings: config.generator.clone(),
         prompts_sha256: sha256_of_bytes(templates.as_bytes()),
