@@ -21,7 +21,7 @@ impl RatingDistribution {
         let largest = logits.into_iter().fold(f64::NEG_INFINITY, f64::max);
         let weights = logits.map(|logit| (logit - largest).exp());
         let total: f64 = weights.iter().sum();
-        Some(Self(weights.map(|weight| weight / total)))
+        Some(Self(weights.map(|weight| exact_in_json(weight / total))))
     }
 
     /// The expected rating, from 1 to 7: the predicted rating.
@@ -44,8 +44,15 @@ impl RatingDistribution {
     }
 }
 
+/// A number up to 7 without what 15 decimals cannot say: serde_json reads just that back exactly.
+pub(super) fn exact_in_json(number: f64) -> f64 {
+    (number * 1e15).round() / 1e15
+}
+
 #[cfg(test)]
 mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
     use super::*;
 
     #[test]
@@ -64,6 +71,18 @@ mod tests {
             0.0,
         ]);
         assert!((two_to_one.unwrap().mean() - 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_distribution_is_read_from_json_as_it_was_written() {
+        let mut rng = StdRng::seed_from_u64(1);
+        for _ in 0..1000 {
+            let logits = [(); 7].map(|()| rng.random_range(-30.0..30.0_f32));
+            let distribution = RatingDistribution::from_logits(logits).unwrap();
+            let json = serde_json::to_string(&distribution).unwrap();
+            let read: RatingDistribution = serde_json::from_str(&json).unwrap();
+            assert_eq!(read, distribution, "{json}");
+        }
     }
 
     #[test]

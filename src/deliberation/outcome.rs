@@ -6,7 +6,7 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::distribution::RatingDistribution;
+use super::distribution::{RatingDistribution, exact_in_json};
 use super::ranking::{Ranked, rank};
 use super::rating::{Likert, RatingMatrix};
 use super::welfare::WelfareFunction;
@@ -133,7 +133,10 @@ pub fn conclude(
     thresholds: &OutcomeThresholds,
     rng: &mut impl Rng,
 ) -> Conclusion {
-    let ranking = rank(&matrix(by_participant, Agreement::rating), function);
+    let mut ranking = rank(&matrix(by_participant, Agreement::rating), function);
+    for ranked in &mut ranking {
+        ranked.welfare = exact_in_json(ranked.welfare);
+    }
     let winner = ranking[0].candidate;
 
     let mut wins = vec![0; ranking.len()];

@@ -1,0 +1,372 @@
+//! Rounds and settings on disk.
+//!
+//! All is in one sled tree (see `keys` and `records`), which one thread owns (see `writer`). A save
+//! writes only what changed: a new opinion is one record. Whoever saves is told when it is on disk,
+//! and what was saved together, however much, costs one flush.
+//!
+//! Nothing here logs, and no error tells what a record says.
+
+mod folder;
+mod keys;
+mod records;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::{Context, Result};
+use thiserror::Error;
+use tokio::sync::{oneshot, watch};
+
+use self::folder::{Folder, Tree};
+use self::keys::Key;
+use self::records::{Left, NextNumber, decode, encode};
+use self::writer::{Draft, Flush, Job, Writer, get, scan};
+use crate::deliberation::guild::GuildSettings;
+use crate::deliberation::id::{Guild, RoundKey};
+use crate::deliberation::round::{Round, Time};
+
+/// A handle to the store, cheap to clone. The store is closed by [`Self::close`], or when its last
+/// handle is dropped.
+///
+/// Every call fails once the store is closed or broken ([`StoreBroken`]).
+#[derive(Clone, Debug)]
+pub struct Store {
+    jobs: mpsc::Sender<Job>,
+    broken: watch::Receiver<Option<StoreBroken>>,
+}
+
+/// Something could not be written. Whoever awaits a save gets this error, now and from then on: what
+/// is on disk is known again only after a restart, so the process should end.
+#[derive(Clone, Debug, Error)]
+#[error(
+    "the store in {} cannot be written, and nothing is saved until Accord is started again: {reason}",
+    folder.display()
+)]
+pub struct StoreBroken {
+    pub folder: PathBuf,
+    pub reason: String,
+}
+
+impl Store {
+    /// Opens the store in a folder, which is made if need be; blocks meanwhile.
+    ///
+    /// # Errors
+    /// A folder that another process keeps open or that cannot be written, and a damaged store.
+    pub fn open(folder: &Path) -> Result<Self> {
+        Self::open_with(folder, Box::new(|tree| tree.flush().map(drop)))
+    }
+
+    fn open_with(folder: &Path, flush: Flush) -> Result<Self> {
+        let folder = Folder::lock(folder)?;
+        let tree = Some(folder.open_tree()?);
+        let writer = Writer {
+            folder,
+            flush,
+            tree,
+        };
+        let (jobs, waiting) = mpsc::channel();
+        let (breaks, broken) = watch::channel(None);
+        thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || writer.run(waiting, breaks))
+            .context("cannot start the store's thread")?;
+        Ok(Self { jobs, broken })
+    }
+
+    /// Saves what differs between a round as it was saved last, `None` for a new one, and as it is
+    /// now.
+    ///
+    /// The order is that of the calls, also where nothing is awaited; a future that is dropped saves
+    /// all the same. It resolves when the change is on disk, together with all that was saved before:
+    /// saving no difference waits for just that.
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub fn save(
+        &self,
+        before: Option<&Round>,
+        after: &Round,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        let key = after.key;
+        let new = before.is_none();
+        let changes = records::difference(before, after);
+        self.change(move |draft| {
+            let changes = changes?;
+            if new && next_number(draft, key.guild)? <= key.number {
+                put_next_number(draft, key.guild, key.number + 1)?;
+            }
+            draft.add(changes);
+            Ok(())
+        })
+    }
+
+    /// The rounds that are not settled, of the guilds that are `ours`.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub async fn live_rounds(
+        &self,
+        ours: impl Fn(Guild) -> bool + Send + 'static,
+    ) -> Result<Vec<Round>> {
+        let records = self
+            .read(move |tree| {
+                let mut records = Vec::new();
+                for (key, _) in scan(tree, &[keys::LIVE])? {
+                    if let Some(Key::Live(round)) = Key::from_bytes(&key)
+                        && ours(round.guild)
+                    {
+                        records.extend(scan(tree, &keys::of_round(round))?);
+                    }
+                }
+                Ok(records)
+            })
+            .await?;
+        records::rounds(records)
+    }
+
+    /// One round, if it is there.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub async fn round(&self, key: RoundKey) -> Result<Option<Round>> {
+        let records = self
+            .read(move |tree| scan(tree, &keys::of_round(key)))
+            .await?;
+        Ok(records::rounds(records)?.pop())
+    }
+
+    /// All rounds of a guild, in the order of their numbers.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub async fn rounds(&self, guild: Guild) -> Result<Vec<Round>> {
+        let records = self
+            .read(move |tree| scan(tree, &keys::rounds_of(guild)))
+            .await?;
+        records::rounds(records)
+    }
+
+    /// A number for a new round of a guild, from 1. It is given once, also if no such round is saved,
+    /// and even if the guild is erased.
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn next_number(&self, guild: Guild) -> Result<u32> {
+        self.change(move |draft| {
+            let number = next_number(draft, guild)?;
+            put_next_number(draft, guild, number + 1)?;
+            Ok(number)
+        })
+        .await
+    }
+
+    /// A guild's settings; those of a guild that has changed none are the default.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub async fn settings(&self, guild: Guild) -> Result<GuildSettings> {
+        let key = Key::Settings(guild);
+        match self.read(move |tree| get(tree, &key.to_bytes())).await? {
+            Some(record) => decode(key, &record),
+            None => Ok(GuildSettings::default()),
+        }
+    }
+
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn save_settings(&self, guild: Guild, settings: &GuildSettings) -> Result<()> {
+        let record = encode(settings)?;
+        self.change(move |draft| {
+            draft.put(Key::Settings(guild), record);
+            Ok(())
+        })
+        .await
+    }
+
+    /// The rounds whose texts are to be deleted by now, the earliest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn expired(&self, now: Time) -> Result<Vec<RoundKey>> {
+        self.read(move |tree| {
+            let mut expired = Vec::new();
+            for entry in tree.range(vec![keys::DUE]..) {
+                let (key, _) = entry.context("the store cannot be read")?;
+                match Key::from_bytes(&key) {
+                    Some(Key::Due(at, round)) if at <= now => expired.push(round),
+                    _ => break,
+                }
+            }
+            Ok(expired)
+        })
+        .await
+    }
+
+    /// Accord is no longer in a guild.
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn guild_left(&self, guild: Guild, at: Time) -> Result<()> {
+        let record = encode(&Left { at })?;
+        self.change(move |draft| {
+            draft.put(Key::Left(guild), record);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Accord is in a guild, again or for the first time.
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn guild_joined(&self, guild: Guild) -> Result<()> {
+        self.change(move |draft| {
+            draft.remove([Key::Left(guild).to_bytes()]);
+            Ok(())
+        })
+        .await
+    }
+
+    /// The guilds that Accord left before a time and has not joined again.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub async fn guilds_left_before(&self, time: Time) -> Result<Vec<Guild>> {
+        let mut guilds = Vec::new();
+        for (key, record) in self.read(|tree| scan(tree, &[keys::LEFT])).await? {
+            if let Some(key @ Key::Left(guild)) = Key::from_bytes(&key) {
+                let left: Left = decode(key, &record)?;
+                if left.at < time {
+                    guilds.push(guild);
+                }
+            }
+        }
+        Ok(guilds)
+    }
+
+    /// Removes all of a guild but the number of its next round. What is removed can still be found in
+    /// the files until [`Self::rewrite`].
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn erase_guild(&self, guild: Guild) -> Result<()> {
+        self.change(move |draft| {
+            let mut keys = draft.keys(&keys::of_guild(guild))?;
+            keys.extend(draft.keys(&keys::live_of(guild))?);
+            keys.extend(draft.keys(&[keys::DUE])?.into_iter().filter(|key| {
+                matches!(Key::from_bytes(key), Some(Key::Due(_, round)) if round.guild == guild)
+            }));
+            keys.insert(Key::Left(guild).to_bytes());
+            draft.remove(keys);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes all that is in the store into new files and deletes the old ones, in which there is
+    /// still what was changed or removed. Saves wait meanwhile. If it is interrupted, the store is
+    /// whole, and it may have to be done again.
+    ///
+    /// # Errors
+    /// When there is no room for the new files; all is then as it was. [`StoreBroken`] when they
+    /// cannot be put in the place of the old ones.
+    pub async fn rewrite(&self) -> Result<()> {
+        let (answer, rewritten) = oneshot::channel();
+        let _ = self.jobs.send(Job::Rewrite(answer));
+        match rewritten.await {
+            Ok(result) => result,
+            Err(_) => Err(gone(self.broken.clone()).await),
+        }
+    }
+
+    /// Closes the store when all that was saved before is on disk. It can then be opened again.
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn close(self) -> Result<()> {
+        let (answer, closed) = oneshot::channel();
+        let _ = self.jobs.send(Job::Close(answer));
+        if closed.await.is_err()
+            && let Some(broken) = broken(self.broken.clone()).await
+        {
+            return Err(broken.into());
+        }
+        Ok(())
+    }
+
+    /// Waits until the store is broken; forever if it is closed before.
+    pub async fn broken(&self) -> StoreBroken {
+        match broken(self.broken.clone()).await {
+            Some(broken) => broken,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn change<T: Send + 'static, F: FnOnce(&mut Draft) -> Result<T> + Send + 'static>(
+        &self,
+        change: F,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, F> {
+        let (answer, saved) = oneshot::channel();
+        let job: writer::Change = Box::new(move |draft| {
+            let result = change(draft);
+            Box::new(move || {
+                let _ = answer.send(result);
+            })
+        });
+        // A job that cannot be sent is dropped, as is one that cannot be done.
+        let _ = self.jobs.send(Job::Change(job));
+        let broken = self.broken.clone();
+        async move {
+            match saved.await {
+                Ok(result) => result,
+                Err(_) => Err(gone(broken).await),
+            }
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Tree) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, result) = oneshot::channel();
+        let job = Job::Read(Box::new(move |tree| {
+            let _ = answer.send(read(tree));
+        }));
+        let _ = self.jobs.send(job);
+        match result.await {
+            Ok(result) => result,
+            Err(_) => Err(gone(self.broken.clone()).await),
+        }
+    }
+}
+
+/// Why there was no answer.
+async fn gone(watched: watch::Receiver<Option<StoreBroken>>) -> anyhow::Error {
+    match broken(watched).await {
+        Some(broken) => broken.into(),
+        None => anyhow::anyhow!("the store is closed"),
+    }
+}
+
+/// Waits until the store is broken, or `None` when it is closed.
+async fn broken(mut watched: watch::Receiver<Option<StoreBroken>>) -> Option<StoreBroken> {
+    watched.wait_for(Option::is_some).await.ok()?.clone()
+}
+
+fn next_number(draft: &Draft, guild: Guild) -> Result<u32> {
+    let key = Key::NextNumber(guild);
+    match draft.get(key)? {
+        Some(record) => Ok(decode::<NextNumber>(key, &record)?.next),
+        None => Ok(1),
+    }
+}
+
+fn put_next_number(draft: &mut Draft, guild: Guild, next: u32) -> Result<()> {
+    draft.put(Key::NextNumber(guild), encode(&NextNumber { next })?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+//! What records say: JSON with a version, one for each part of a round that changes on its own.
+//!
+//! A record that was ever written can be read for good: what it means to a newer version of Accord
+//! is what [`MIGRATIONS`] say. Members that a record lacks or has too many are no error where they
+//! have a default. No message tells what a record says, since people's opinions are in it.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::keys::{Key, Part};
+use crate::deliberation::id::{Member, RoundKey};
+use crate::deliberation::round::board::Shown;
+use crate::deliberation::round::{
+    Answer, Candidate, CandidateKey, LogEntry, Opinion, Phase, Place, Rating, Round, Stage, Terms,
+    Time,
+};
+
+/// What is to be written, by key; `None` removes.
+pub(super) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Turns a record of one version into one of the next.
+type Migration = fn(Key, &mut Map<String, Value>);
+
+/// The first one leads from version 1 to version 2, and so on.
+const MIGRATIONS: &[Migration] = &[];
+
+/// The only place where a round is taken apart: what differs between two states of it.
+///
+/// # Errors
+/// When a record cannot be written as JSON.
+pub(super) fn difference(before: Option<&Round>, after: &Round) -> Result<Changes> {
+    let mut old = before.map(records).unwrap_or_default();
+    let mut changes = Changes::new();
+    for (key, record) in records(after) {
+        if old.remove(&key).as_ref() != Some(&record) {
+            changes.insert(key, Some(record.to_bytes()?));
+        }
+    }
+    changes.extend(old.into_keys().map(|key| (key, None)));
+    Ok(changes)
+}
+
+/// The rounds that some records make, which come in the order of their keys.
+///
+/// # Errors
+/// A record that cannot be read.
+pub(super) fn rounds(records: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<Round>> {
+    let mut rounds: Vec<Round> = Vec::new();
+    for (key, bytes) in records {
+        let key =
+            Key::from_bytes(&key).context("a record in the store has no key that is known")?;
+        let Key::Round(round_key, part) = key else {
+            continue;
+        };
+        if part == Part::Head {
+            let head: Head = decode(key, &bytes)?;
+            rounds.push(head.into_round(round_key));
+            continue;
+        }
+        let round = rounds
+            .last_mut()
+            .filter(|round| round.key == round_key)
+            .with_context(|| format!("the {key} is there, and that round's head is not"))?;
+        match part {
+            Part::Head => unreachable!("handled above"),
+            Part::Opinion(member) => {
+                round.opinions.insert(member, decode(key, &bytes)?);
+            }
+            Part::Candidate(candidate) => {
+                ensure!(
+                    round.candidates.len() == usize::from(candidate.0),
+                    "the {key} is there, and one before it is not"
+                );
+                round.candidates.push(decode(key, &bytes)?);
+            }
+            Part::Rating(candidate, member) => {
+                let rating = decode(key, &bytes)?;
+                round.ratings.insert((candidate, member), rating);
+            }
+            Part::Critique(stage, member) => {
+                let critique: Critique = decode(key, &bytes)?;
+                round.critiques.insert((stage, member), critique.text);
+            }
+        }
+    }
+    Ok(rounds)
+}
+
+/// What a round comes to in the store, by key.
+fn records(round: &Round) -> BTreeMap<Vec<u8>, Record<'_>> {
+    let mut records = BTreeMap::new();
+    let mut add = |key: Key, record| records.insert(key.to_bytes(), record);
+    let part = |part| Key::Round(round.key, part);
+    add(part(Part::Head), Record::Head(Box::new(Head::of(round))));
+    for (&member, opinion) in &round.opinions {
+        add(part(Part::Opinion(member)), Record::Opinion(opinion));
+    }
+    for (key, candidate) in (0..).map(CandidateKey).zip(&round.candidates) {
+        add(part(Part::Candidate(key)), Record::Candidate(candidate));
+    }
+    for (&(candidate, member), rating) in &round.ratings {
+        add(
+            part(Part::Rating(candidate, member)),
+            Record::Rating(rating),
+        );
+    }
+    for (&(stage, member), text) in &round.critiques {
+        add(part(Part::Critique(stage, member)), Record::Critique(text));
+    }
+    if !round.settled {
+        add(Key::Live(round.key), Record::Index);
+    }
+    if let Some(at) = round.texts_expire_at() {
+        add(Key::Due(at, round.key), Record::Index);
+    }
+    records
+}
+
+/// Writes a record of the version of today.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub(super) fn encode(record: &impl Serialize) -> Result<Vec<u8>> {
+    #[derive(Serialize)]
+    struct Versioned<'a, T> {
+        v: usize,
+        #[serde(flatten)]
+        record: &'a T,
+    }
+    let v = MIGRATIONS.len() + 1;
+    serde_json::to_vec(&Versioned { v, record }).context("a record cannot be written as JSON")
+}
+
+/// Reads a record of any version that there ever was.
+///
+/// # Errors
+/// A record that is damaged, or that a newer Accord wrote.
+pub(super) fn decode<T: DeserializeOwned>(key: Key, bytes: &[u8]) -> Result<T> {
+    decode_with(MIGRATIONS, key, bytes)
+}
+
+fn decode_with<T: DeserializeOwned>(migrations: &[Migration], key: Key, bytes: &[u8]) -> Result<T> {
+    #[derive(Deserialize)]
+    struct Version {
+        v: usize,
+    }
+    // serde_json's own messages quote what they stumble over.
+    let damaged = |_| anyhow!("the {key} in the store is damaged: restore a backup");
+    let newest = migrations.len() + 1;
+    let Version { v } = serde_json::from_slice(bytes).map_err(damaged)?;
+    ensure!(
+        v <= newest,
+        "the {key} in the store has version {v}, and this Accord knows versions up to {newest}: a \
+         newer Accord wrote it, so run that one"
+    );
+    if v == newest {
+        return serde_json::from_slice(bytes).map_err(damaged);
+    }
+    let mut record = serde_json::from_slice(bytes).map_err(damaged)?;
+    for migrate in &migrations[v.saturating_sub(1)..] {
+        migrate(key, &mut record);
+    }
+    T::deserialize(Value::Object(record)).map_err(damaged)
+}
+
+/// The number of a guild's next round.
+#[derive(Deserialize, Serialize)]
+pub(super) struct NextNumber {
+    pub next: u32,
+}
+
+/// When Accord left a guild.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Left {
+    pub at: Time,
+}
+
+/// Everything of a round that has no record of its own.
+#[derive(Deserialize, PartialEq, Serialize)]
+struct Head {
+    question: String,
+    background: Option<String>,
+    terms: Terms,
+    opened_by: Member,
+    opened_at: Time,
+    place: Place,
+    phase: Phase,
+    stages: Vec<Stage>,
+    shown: Vec<Shown>,
+    log: Vec<LogEntry>,
+    answer: Option<Answer>,
+    settled: bool,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Critique {
+    text: String,
+}
+
+#[derive(PartialEq)]
+enum Record<'a> {
+    Head(Box<Head>),
+    Opinion(&'a Opinion),
+    Candidate(&'a Candidate),
+    Rating(&'a Rating),
+    Critique(&'a str),
+    /// In an index the key says all.
+    Index,
+}
+
+impl Head {
+    fn of(round: &Round) -> Self {
+        // Every field is named, so that a new one cannot be forgotten.
+        let Round {
+            key: _,
+            question,
+            background,
+            terms,
+            opened_by,
+            opened_at,
+            place,
+            phase,
+            opinions: _,
+            candidates: _,
+            stages,
+            ratings: _,
+            critiques: _,
+            shown,
+            log,
+            answer,
+            settled,
+        } = round;
+        Self {
+            question: question.clone(),
+            background: background.clone(),
+            terms: terms.clone(),
+            opened_by: *opened_by,
+            opened_at: *opened_at,
+            place: *place,
+            phase: phase.clone(),
+            stages: stages.clone(),
+            shown: shown.clone(),
+            log: log.clone(),
+            answer: answer.clone(),
+            settled: *settled,
+        }
+    }
+
+    fn into_round(self, key: RoundKey) -> Round {
+        Round {
+            key,
+            question: self.question,
+            background: self.background,
+            terms: self.terms,
+            opened_by: self.opened_by,
+            opened_at: self.opened_at,
+            place: self.place,
+            phase: self.phase,
+            opinions: BTreeMap::new(),
+            candidates: Vec::new(),
+            stages: self.stages,
+            ratings: BTreeMap::new(),
+            critiques: BTreeMap::new(),
+            shown: self.shown,
+            log: self.log,
+            answer: self.answer,
+            settled: self.settled,
+        }
+    }
+}
+
+impl Record<'_> {
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        match self {
+            Self::Head(head) => encode(head),
+            Self::Opinion(opinion) => encode(opinion),
+            Self::Candidate(candidate) => encode(candidate),
+            Self::Rating(rating) => encode(rating),
+            Self::Critique(text) => encode(&Critique {
+                text: (*text).to_owned(),
+            }),
+            Self::Index => Ok(Vec::new()),
+        }
+    }
+}

@@ -1,0 +1,825 @@
+mod history;
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::future::{join_all, try_join_all};
+use proptest::prelude::*;
+use serde_json::json;
+use tempfile::TempDir;
+
+use self::history::{at, history};
+use super::keys::Part;
+use super::records::{Changes, difference};
+use super::*;
+use crate::deliberation::id::Member;
+use crate::deliberation::rating::Likert;
+use crate::deliberation::round::RatingMode;
+
+const GUILD: Guild = Guild(42);
+
+fn key(number: u32) -> RoundKey {
+    RoundKey {
+        guild: GUILD,
+        number,
+    }
+}
+
+fn opened(key: RoundKey) -> Round {
+    history(key, 0).swap_remove(0)
+}
+
+fn with_opinion(round: &Round, member: u64, text: &str) -> Round {
+    let mut round = round.clone();
+    round
+        .submit_opinion(Member(member), text, 0, at(1))
+        .unwrap();
+    round
+}
+
+/// In the phase in which candidates are rated.
+fn in_rating(key: RoundKey) -> Round {
+    (0..)
+        .flat_map(|seed| history(key, seed))
+        .find(|round| !round.ratings.is_empty())
+        .unwrap()
+}
+
+fn over(key: RoundKey) -> Round {
+    (0..)
+        .flat_map(|seed| history(key, seed))
+        .find(|round| round.result().is_some() && round.texts_expire_at().is_some())
+        .unwrap()
+}
+
+fn store() -> (Store, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (Store::open(folder.path()).unwrap(), folder)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn every_state_of_a_round_is_read_as_it_was_written(seed: u64) {
+        let mut records = Changes::new();
+        let mut before = None;
+        for round in history(key(7), seed) {
+            let changes = difference(before.as_ref(), &round).unwrap();
+            for (key, value) in changes {
+                match value {
+                    Some(value) => records.insert(key, Some(value)),
+                    None => records.remove(&key),
+                };
+            }
+            // Piece by piece it comes to the same as at once.
+            prop_assert_eq!(&records, &difference(None, &round).unwrap());
+            let listed = records
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone().unwrap()))
+                .filter(|(key, _)| key.starts_with(&keys::of_guild(GUILD)))
+                .collect();
+            prop_assert_eq!(records::rounds(listed).unwrap(), [round.clone()]);
+            before = Some(round);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_opened_again_has_all_that_was_saved() {
+    let (store, folder) = store();
+    let mut last = Vec::new();
+    for number in 1..4 {
+        let mut before: Option<Round> = None;
+        let mut saves = Vec::new();
+        for round in history(key(number), number.into()) {
+            saves.push(store.save(before.as_ref(), &round));
+            before = Some(round);
+        }
+        try_join_all(saves).await.unwrap();
+        last.extend(before);
+    }
+    let settings = GuildSettings {
+        minimum: Some(4),
+        rating: Some(RatingMode::Private),
+        opinions_for: Some(chrono::TimeDelta::hours(5)),
+        changed: Some((Member(1), at(3))),
+        ..GuildSettings::default()
+    };
+    store.save_settings(GUILD, &settings).await.unwrap();
+    assert_eq!(store.rounds(GUILD).await.unwrap(), last);
+    store.close().await.unwrap();
+
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.rounds(GUILD).await.unwrap(), last);
+    assert_eq!(store.round(key(2)).await.unwrap().as_ref(), Some(&last[1]));
+    assert_eq!(store.round(key(4)).await.unwrap(), None);
+    assert_eq!(store.settings(GUILD).await.unwrap(), settings);
+    // Without being closed.
+    drop(store);
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.rounds(GUILD).await.unwrap(), last);
+}
+
+#[test]
+fn a_change_writes_the_records_that_changed_and_no_others() {
+    let written = |before: &Round, after: &Round| -> Vec<Key> {
+        let changes = difference(Some(before), after).unwrap();
+        changes
+            .keys()
+            .map(|key| Key::from_bytes(key).unwrap())
+            .collect()
+    };
+    let round = opened(key(7));
+    let with = with_opinion(&round, 5, "Open the library at night.");
+    let opinion = Key::Round(key(7), Part::Opinion(Member(5)));
+    assert_eq!(written(&round, &with), [opinion]);
+    assert_eq!(written(&with, &round), [opinion]);
+    assert_eq!(written(&with, &with), []);
+
+    let mut round = in_rating(key(7));
+    let candidate = round.eligible()[0];
+    let somebody = Member(99);
+    let rate = |round: &mut Round, rating: usize| {
+        let rating = Some(Likert::ALL[rating]);
+        let now = round.opened_at;
+        round.rate(candidate, somebody, rating, None, now).unwrap();
+    };
+    rate(&mut round, 2);
+    let before = round.clone();
+    rate(&mut round, 3);
+    assert_eq!(
+        written(&before, &round),
+        [Key::Round(key(7), Part::Rating(candidate, somebody))]
+    );
+
+    let mut settled = round.clone();
+    settled.place_gone(at(9));
+    assert!(written(&round, &settled).contains(&Key::Live(key(7))));
+}
+
+#[tokio::test]
+async fn saves_are_in_the_order_of_the_calls_and_a_barrier_waits_for_them() {
+    let (store, _folder) = store();
+    let empty = opened(key(1));
+    drop(store.save(None, &empty));
+    let mut round = empty.clone();
+    for member in 0..100 {
+        let next = with_opinion(&round, member, "Open the library at night.");
+        // Not awaited, and saved all the same.
+        drop(store.save(Some(&round), &next));
+        drop(store.save(Some(&next), &round));
+        drop(store.save(Some(&round), &next));
+        round = next;
+    }
+    store.save(Some(&round), &round).await.unwrap();
+    assert_eq!(store.round(key(1)).await.unwrap().unwrap(), round);
+}
+
+#[tokio::test]
+async fn what_is_saved_together_is_flushed_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let flushes = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&flushes);
+    let store = Store::open_with(
+        folder.path(),
+        Box::new(move |tree| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tree.flush().map(drop)
+        }),
+    )
+    .unwrap();
+    let mut round = opened(key(1));
+    let mut saves = vec![store.save(None, &round)];
+    let mut states = vec![round.clone()];
+    for member in 0..1000 {
+        round
+            .submit_opinion(Member(member), "Open the library at night.", 0, at(1))
+            .unwrap();
+        states.push(round.clone());
+    }
+    // Prepared, so that this measures the writer.
+    drop(states.drain(..900));
+    for pair in states.windows(2) {
+        saves.push(store.save(Some(&pair[0]), &pair[1]));
+    }
+    try_join_all(saves).await.unwrap();
+    let flushes = flushes.load(Ordering::Relaxed);
+    assert!(flushes < 50, "{flushes} flushes");
+}
+
+#[tokio::test]
+async fn rounds_that_are_not_settled_are_live() {
+    let (store, _folder) = store();
+    let elsewhere = RoundKey {
+        guild: Guild(7),
+        number: 1,
+    };
+    let mut settled = opened(key(2));
+    settled.place_gone(at(1));
+    let rounds = [opened(key(1)), settled, opened(key(3)), opened(elsewhere)];
+    for round in &rounds {
+        store.save(None, round).await.unwrap();
+    }
+    let keys = |rounds: Vec<Round>| rounds.iter().map(|r| r.key).collect::<Vec<_>>();
+    let all = store.live_rounds(|_| true).await.unwrap();
+    assert_eq!(keys(all), [elsewhere, key(1), key(3)]);
+    let ours = store.live_rounds(|guild| guild == GUILD).await.unwrap();
+    assert_eq!(ours, [rounds[0].clone(), rounds[2].clone()]);
+
+    let mut settled = rounds[0].clone();
+    settled.place_gone(at(1));
+    store.save(Some(&rounds[0]), &settled).await.unwrap();
+    let ours = store.live_rounds(|guild| guild == GUILD).await.unwrap();
+    assert_eq!(keys(ours), [key(3)]);
+}
+
+#[tokio::test]
+async fn rounds_whose_texts_are_to_be_deleted_are_found_by_the_time() {
+    let (store, _folder) = store();
+    let first = over(key(3));
+    let expires = first.texts_expire_at().unwrap();
+    let mut second = over(key(2));
+    second.terms.retention_days = first.terms.retention_days + 1;
+    for round in [&second, &first, &opened(key(1))] {
+        store.save(None, round).await.unwrap();
+    }
+    let moment = chrono::TimeDelta::nanoseconds(1);
+    assert_eq!(store.expired(expires - moment).await.unwrap(), []);
+    assert_eq!(store.expired(expires).await.unwrap(), [key(3)]);
+    let later = expires + chrono::TimeDelta::days(1);
+    assert_eq!(store.expired(later).await.unwrap(), [key(3), key(2)]);
+
+    let mut deleted = first.clone();
+    deleted.delete_texts();
+    store.save(Some(&first), &deleted).await.unwrap();
+    assert_eq!(store.expired(later).await.unwrap(), [key(2)]);
+}
+
+#[tokio::test]
+async fn a_guild_sees_only_what_is_its_own_and_is_erased_alone() {
+    let (store, _folder) = store();
+    let guilds = [Guild(0), Guild(1), Guild(256), Guild(u64::MAX)];
+    let settings = |guild: Guild| GuildSettings {
+        minimum: Some(guild.0.count_ones() as usize),
+        ..GuildSettings::default()
+    };
+    let rounds = |guild| {
+        let key = |number| RoundKey { guild, number };
+        vec![over(key(1)), opened(key(2))]
+    };
+    for guild in guilds {
+        for round in rounds(guild) {
+            store.save(None, &round).await.unwrap();
+        }
+        store.save_settings(guild, &settings(guild)).await.unwrap();
+        store.guild_left(guild, at(0)).await.unwrap();
+    }
+    for guild in guilds {
+        assert_eq!(store.rounds(guild).await.unwrap(), rounds(guild));
+        assert_eq!(store.settings(guild).await.unwrap(), settings(guild));
+    }
+
+    let erased = guilds[1];
+    // Also what is saved in the same batch.
+    drop(store.save(
+        None,
+        &opened(RoundKey {
+            guild: erased,
+            number: 9,
+        }),
+    ));
+    store.erase_guild(erased).await.unwrap();
+    assert_eq!(store.rounds(erased).await.unwrap(), []);
+    assert_eq!(
+        store.settings(erased).await.unwrap(),
+        GuildSettings::default()
+    );
+    assert_eq!(store.next_number(erased).await.unwrap(), 10);
+    let others = [guilds[0], guilds[2], guilds[3]];
+    for guild in others {
+        assert_eq!(store.rounds(guild).await.unwrap(), rounds(guild));
+        assert_eq!(store.settings(guild).await.unwrap(), settings(guild));
+    }
+    let of = |keys: Vec<RoundKey>| keys.iter().map(|key| key.guild).collect::<Vec<_>>();
+    let expired = store.expired(Time::MAX_UTC).await.unwrap();
+    assert_eq!(of(expired), others);
+    let live = store.live_rounds(|_| true).await.unwrap();
+    let live: BTreeSet<_> = live.iter().map(|round| round.key.guild).collect();
+    assert_eq!(live, BTreeSet::from(others));
+    assert_eq!(store.guilds_left_before(at(1)).await.unwrap(), others);
+}
+
+#[tokio::test]
+async fn a_guild_that_was_left_is_known_until_it_is_joined_again() {
+    let (store, _folder) = store();
+    store.guild_left(Guild(1), at(10)).await.unwrap();
+    store.guild_left(Guild(2), at(20)).await.unwrap();
+    assert_eq!(store.guilds_left_before(at(10)).await.unwrap(), []);
+    let guilds = store.guilds_left_before(at(11)).await.unwrap();
+    assert_eq!(guilds, [Guild(1)]);
+    let guilds = store.guilds_left_before(at(21)).await.unwrap();
+    assert_eq!(guilds, [Guild(1), Guild(2)]);
+    store.guild_joined(Guild(1)).await.unwrap();
+    store.guild_joined(Guild(3)).await.unwrap();
+    let guilds = store.guilds_left_before(at(21)).await.unwrap();
+    assert_eq!(guilds, [Guild(2)]);
+}
+
+#[tokio::test]
+async fn no_round_number_is_given_twice() {
+    let (store, folder) = store();
+    let numbers = join_all((0..20).map(|_| store.next_number(GUILD))).await;
+    let numbers: BTreeSet<u32> = numbers.into_iter().map(Result::unwrap).collect();
+    assert_eq!(numbers, (1..=20).collect());
+    assert_eq!(store.next_number(Guild(7)).await.unwrap(), 1);
+
+    store.close().await.unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.next_number(GUILD).await.unwrap(), 21);
+    store.erase_guild(GUILD).await.unwrap();
+    assert_eq!(store.next_number(GUILD).await.unwrap(), 22);
+    // A round from elsewhere, a backup say, takes its number as well.
+    store.save(None, &opened(key(30))).await.unwrap();
+    store.save(None, &opened(key(25))).await.unwrap();
+    assert_eq!(store.next_number(GUILD).await.unwrap(), 31);
+}
+
+#[tokio::test]
+async fn nothing_works_after_the_store_was_closed() {
+    let (store, _folder) = store();
+    let other = store.clone();
+    let save = store.save(None, &opened(key(1)));
+    store.close().await.unwrap();
+    save.await.unwrap();
+    let error = other.save(None, &opened(key(2))).await.unwrap_err();
+    assert_eq!(error.to_string(), "the store is closed");
+    let error = other.rounds(GUILD).await.unwrap_err();
+    assert_eq!(error.to_string(), "the store is closed");
+    other.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn once_a_flush_fails_every_save_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = Arc::new(AtomicBool::new(false));
+    let failing = Arc::clone(&fails);
+    let store = Store::open_with(
+        folder.path(),
+        Box::new(move |tree| {
+            if failing.swap(false, Ordering::Relaxed) {
+                return Err(io::Error::other("no space left on device"));
+            }
+            tree.flush().map(drop)
+        }),
+    )
+    .unwrap();
+    let first = opened(key(1));
+    store.save(None, &first).await.unwrap();
+    fails.store(true, Ordering::Relaxed);
+    let second = opened(key(2));
+    let saves = [store.save(None, &second), store.save(None, &opened(key(3)))];
+    for save in saves {
+        let error = save.await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the store in {} cannot be written, and nothing is saved until Accord is started \
+                 again: no space left on device",
+                folder.path().display()
+            )
+        );
+        assert!(error.is::<StoreBroken>());
+    }
+    assert!(
+        store
+            .save(None, &first)
+            .await
+            .unwrap_err()
+            .is::<StoreBroken>()
+    );
+    assert!(store.rounds(GUILD).await.unwrap_err().is::<StoreBroken>());
+    assert!(store.rewrite().await.unwrap_err().is::<StoreBroken>());
+    assert_eq!(store.broken().await.reason, "no space left on device");
+    assert!(store.close().await.unwrap_err().is::<StoreBroken>());
+}
+
+#[test]
+fn a_store_that_another_process_has_open_is_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut holder = child("hold", folder.path());
+    assert_eq!(next_line(&mut holder), "ready");
+    let error = Store::open(folder.path()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "another process has the store in {} open: stop the other Accord that runs with this \
+             data folder, or give this one a data folder of its own",
+            folder.path().display()
+        )
+    );
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    Store::open(folder.path()).unwrap();
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_kill() {
+    survives_kills("save", 10).await;
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_kill_during_rewriting() {
+    survives_kills("rewrite", 5).await;
+}
+
+async fn survives_kills(job: &str, kills: u32) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut saved = BTreeSet::new();
+    for _ in 0..kills {
+        let mut child = child(job, folder.path());
+        let delay = Duration::from_millis(rand::random_range(0..400));
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert_eq!(lines.find(is_ours).unwrap().unwrap(), "ready");
+        let reader = std::thread::spawn(move || {
+            let lines = lines.map_while(Result::ok);
+            lines
+                .filter_map(|line| line.parse().ok())
+                .collect::<Vec<u64>>()
+        });
+        std::thread::sleep(delay);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        saved.extend(reader.join().unwrap().into_iter().map(Member));
+
+        let store = Store::open(folder.path()).unwrap();
+        let round = store.round(key(1)).await.unwrap().unwrap();
+        let there: BTreeSet<Member> = round.opinions.keys().copied().collect();
+        let lost: Vec<_> = saved.difference(&there).collect();
+        assert!(lost.is_empty(), "of {} lost {lost:?}", saved.len());
+        store.close().await.unwrap();
+    }
+    assert!(saved.len() > 10, "only {} were saved", saved.len());
+}
+
+/// sled would write everything there is into a snapshot, and then delete it.
+#[tokio::test]
+async fn a_kill_while_the_store_is_being_opened_loses_nothing() {
+    let (store, folder) = store();
+    let round = over(key(1));
+    store.save(None, &round).await.unwrap();
+    store.close().await.unwrap();
+    Store::open(folder.path()).unwrap().close().await.unwrap();
+
+    let metadata = folder.path().join("tree/metadata");
+    let logs: Vec<_> = fs::read_dir(&metadata)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("log_")
+        })
+        .collect();
+    assert_eq!(logs.len(), 1);
+    assert_eq!(fs::metadata(&logs[0]).unwrap().len(), 0);
+    fs::remove_file(&logs[0]).unwrap();
+
+    for _ in 0..3 {
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.rounds(GUILD).await.unwrap(), [round.clone()]);
+        store.close().await.unwrap();
+    }
+}
+
+/// Under a limit of the size of files, writing fails as it does when a disk is full.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_full_disk_breaks_the_store_and_loses_nothing_that_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' XFSZ; ulimit -f 600; exec \"$0\" \"$@\""])
+        .arg(env::current_exe().unwrap());
+    let child = start(command, "fill", folder.path());
+    let output = child.wait_with_output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    let broken = output.lines().find(|line| line.starts_with("broken: "));
+    let broken = broken.unwrap_or_else(|| panic!("{output}"));
+    assert!(broken.contains("nothing is saved until Accord is started again"));
+    assert!(!broken.contains("panic"), "{broken}");
+
+    let store = Store::open(folder.path()).unwrap();
+    let round = store.round(key(1)).await.unwrap().unwrap();
+    let saved: Vec<u64> = output
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .collect();
+    assert!(!saved.is_empty());
+    for member in saved {
+        assert!(round.opinions.contains_key(&Member(member)), "{member}");
+    }
+    store.close().await.unwrap();
+}
+
+/// The other process of the tests above.
+#[tokio::test]
+async fn child_process() {
+    let (Ok(job), Some(folder)) = (env::var(CHILD_JOB), env::var_os(CHILD_FOLDER)) else {
+        return;
+    };
+    let store = Store::open(folder.as_ref()).unwrap();
+    let mut round = match store.round(key(1)).await.unwrap() {
+        Some(round) => round,
+        None => {
+            let round = opened(key(1));
+            store.save(None, &round).await.unwrap();
+            round
+        }
+    };
+    println!("\nready");
+    if job == "hold" {
+        io::stdin().read_to_end(&mut Vec::new()).unwrap();
+        return;
+    }
+    let mut member = round.opinions.keys().last().map_or(1, |last| last.0 + 1);
+    loop {
+        let mut saves = Vec::new();
+        for _ in 0..rand::random_range(1..10) {
+            let text: String = (0..100).map(|_| rand::random::<char>()).collect();
+            let next = with_opinion(&round, member, &format!("This: {text}."));
+            saves.push((member, store.save(Some(&round), &next)));
+            round = next;
+            member += 1;
+        }
+        let rewrite = async {
+            if job == "rewrite" {
+                store.rewrite().await.unwrap();
+            }
+        };
+        let saves = saves.into_iter().map(|(member, save)| async move {
+            let result = save.await;
+            if result.is_ok() {
+                println!("{member}");
+            }
+            result
+        });
+        let ((), saved) = tokio::join!(rewrite, try_join_all(saves));
+        if let Err(error) = saved {
+            assert_eq!(job, "fill", "{error:#}");
+            assert!(store.save(None, &round).await.is_err());
+            println!("broken: {error:#}");
+            return;
+        }
+    }
+}
+
+const CHILD_JOB: &str = "ACCORD_TEST_STORE_JOB";
+const CHILD_FOLDER: &str = "ACCORD_TEST_STORE_FOLDER";
+
+fn child(job: &str, folder: &Path) -> Child {
+    start(Command::new(env::current_exe().unwrap()), job, folder)
+}
+
+fn start(mut command: Command, job: &str, folder: &Path) -> Child {
+    command
+        .args(["--exact", "store::tests::child_process", "--nocapture"])
+        .env(CHILD_JOB, job)
+        .env(CHILD_FOLDER, folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn next_line(child: &mut Child) -> String {
+    let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    let mut lines = lines.filter(is_ours);
+    lines.next().unwrap().unwrap()
+}
+
+/// Not one of the test harness.
+fn is_ours(line: &io::Result<String>) -> bool {
+    line.as_ref().is_ok_and(|line| line == "ready")
+}
+
+const SECRET: &str = "Nobody must ever read that I want the library to be closed.";
+
+#[tokio::test]
+async fn what_was_erased_is_in_no_file_after_rewriting() {
+    let (store, folder) = store();
+    let mut round = opened(key(1));
+    for member in 0..200 {
+        round = with_opinion(&round, member, &format!("Open it {member} hours a day."));
+    }
+    let said = with_opinion(&round, 777, SECRET);
+    store.save(None, &said).await.unwrap();
+    store.save(Some(&said), &round).await.unwrap();
+    store
+        .save_settings(GUILD, &GuildSettings::default())
+        .await
+        .unwrap();
+    assert_eq!(store.round(key(1)).await.unwrap().unwrap(), round);
+    assert!(
+        is_in_a_file(folder.path(), SECRET),
+        "this search finds nothing"
+    );
+
+    store.rewrite().await.unwrap();
+    assert!(!is_in_a_file(folder.path(), SECRET));
+    assert!(is_in_a_file(folder.path(), "Open it 77 hours a day."));
+    assert_eq!(store.round(key(1)).await.unwrap().unwrap(), round);
+    // It goes on as before.
+    store.save(Some(&round), &said).await.unwrap();
+    store.save(None, &opened(key(2))).await.unwrap();
+    store.close().await.unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let rounds = store.rounds(GUILD).await.unwrap();
+    assert_eq!(rounds, [said, opened(key(2))]);
+    assert_eq!(folders(folder.path()), ["tree"]);
+}
+
+#[tokio::test]
+async fn a_rewriting_that_is_interrupted_anywhere_leaves_a_whole_store() {
+    let (store, folder) = store();
+    let rounds = [over(key(1)), opened(key(2))];
+    for round in &rounds {
+        store.save(None, round).await.unwrap();
+    }
+    store.close().await.unwrap();
+
+    let whole = folder.path().join("tree");
+    let names = ["tree", "tree.part", "tree.next", "tree.old"];
+    // Which of these folders there are, and which of them is only begun.
+    let states: [(&[&str], Option<&str>); 6] = [
+        (&["tree", "tree.part"], Some("tree.part")),
+        (&["tree", "tree.part"], None),
+        (&["tree", "tree.next"], None),
+        (&["tree.next", "tree.old"], None),
+        (&["tree", "tree.old"], None),
+        (&["tree", "tree.old"], Some("tree.old")),
+    ];
+    for (present, damaged) in states {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names.iter().filter(|name| present.contains(name)) {
+            copy_folder(&whole, &folder.path().join(name));
+        }
+        if let Some(damaged) = damaged {
+            fs::remove_dir_all(folder.path().join(damaged).join("metadata")).unwrap();
+        }
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.rounds(GUILD).await.unwrap(), rounds, "{present:?}");
+        assert_eq!(folders(folder.path()), ["tree"]);
+        store.rewrite().await.unwrap();
+        assert_eq!(store.rounds(GUILD).await.unwrap(), rounds, "{present:?}");
+    }
+}
+
+#[tokio::test]
+async fn saves_wait_while_the_store_is_rewritten() {
+    let (store, _folder) = store();
+    let mut round = opened(key(1));
+    store.save(None, &round).await.unwrap();
+    for member in 0..5 {
+        let next = with_opinion(&round, member, "Open the library at night.");
+        let first = store.save(Some(&round), &next);
+        round = with_opinion(&next, 1000 + member, "Open the library at night.");
+        let rewritten = store.rewrite();
+        let (rewritten, first, second) =
+            tokio::join!(rewritten, first, store.save(Some(&next), &round));
+        rewritten.unwrap();
+        first.unwrap();
+        second.unwrap();
+    }
+    assert_eq!(store.rounds(GUILD).await.unwrap(), [round]);
+}
+
+/// Whether a text stands in a file, as it is or in one of the compressed leaves.
+fn is_in_a_file(folder: &Path, text: &str) -> bool {
+    const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+    let text = text.as_bytes();
+    let has_text = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return is_in_a_file(&path, std::str::from_utf8(text).unwrap());
+        }
+        let bytes = fs::read(path).unwrap();
+        let compressed = (0..bytes.len()).filter(|&start| bytes[start..].starts_with(ZSTD));
+        has_text(&bytes)
+            || compressed.into_iter().any(|start| {
+                let mut content = Vec::new();
+                // What a frame holds up to where it is damaged counts too.
+                let _ = zstd::Decoder::new(&bytes[start..])
+                    .map(|decoder| decoder.single_frame().read_to_end(&mut content));
+                has_text(&content)
+            })
+    })
+}
+
+fn folders(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_damaged_is_named_and_not_quoted() {
+    let (store, _folder) = store();
+    let round = with_opinion(&opened(key(1)), 5, SECRET);
+    store.save(None, &round).await.unwrap();
+    let opinion = Key::Round(key(1), Part::Opinion(Member(5)));
+    let put = async |record: serde_json::Value| {
+        let record = record.to_string().into_bytes();
+        let put = move |draft: &mut Draft| {
+            draft.put(opinion, record);
+            Ok(())
+        };
+        store.change(put).await.unwrap();
+        store.rounds(GUILD).await.unwrap_err().to_string()
+    };
+    assert_eq!(
+        put(json!({ "v": 1, "text": [SECRET] })).await,
+        "the opinion of member 5 of round 1 of guild 42 in the store is damaged: restore a backup"
+    );
+    assert_eq!(
+        put(json!({ "v": 2, "text": SECRET })).await,
+        "the opinion of member 5 of round 1 of guild 42 in the store has version 2, and this \
+         Accord knows versions up to 1: a newer Accord wrote it, so run that one"
+    );
+    let remove = |draft: &mut Draft| {
+        draft.remove([Key::Round(key(1), Part::Head).to_bytes()]);
+        Ok(())
+    };
+    store.change(remove).await.unwrap();
+    assert_eq!(
+        store.rounds(GUILD).await.unwrap_err().to_string(),
+        "the opinion of member 5 of round 1 of guild 42 is there, and that round's head is not"
+    );
+}
+
+/// Prints what ARCHITECTURE.md and the README may say.
+#[tokio::test]
+#[ignore = "measures"]
+async fn how_fast_it_is() {
+    let (store, _folder) = store();
+    let mut round = opened(key(1));
+    store.save(None, &round).await.unwrap();
+    let text = "Open the library at night, for all who work by day. ".repeat(10);
+    let mut states = vec![round.clone()];
+    for member in 0..1200 {
+        round = with_opinion(&round, member, &text);
+        states.push(round.clone());
+    }
+    let mut times = Vec::new();
+    for pair in states[..201].windows(2) {
+        let start = Instant::now();
+        store.save(Some(&pair[0]), &pair[1]).await.unwrap();
+        times.push(start.elapsed());
+    }
+    times.sort();
+    println!(
+        "one save at a time: median {:?}, 95 % {:?}, most {:?}",
+        times[100], times[190], times[199]
+    );
+    let start = Instant::now();
+    let saves: Vec<_> = states[200..]
+        .windows(2)
+        .map(|pair| store.save(Some(&pair[0]), &pair[1]))
+        .collect();
+    try_join_all(saves).await.unwrap();
+    println!("1000 saves at once: {:?}", start.elapsed());
+    let start = Instant::now();
+    store.rounds(GUILD).await.unwrap();
+    println!("reading a round of 1200 opinions: {:?}", start.elapsed());
+    let start = Instant::now();
+    store.rewrite().await.unwrap();
+    println!("rewriting: {:?}", start.elapsed());
+}
