@@ -37,11 +37,11 @@ use crate::deliberation::round::{Place, Round, Terms, Time};
 use crate::store::Store;
 
 /// Runs the rounds of one process.
-pub struct Facilitator<P, M> {
+pub struct Facilitator<P> {
     pub store: Store,
     pub platform: P,
     pub clock: Clock,
-    models: M,
+    models: Arc<dyn Models>,
     thresholds: OutcomeThresholds,
     /// Rounds that something is happening to, or will; all others are in the store only.
     live: RwLock<HashMap<RoundKey, Arc<Live>>>,
@@ -71,11 +71,11 @@ pub struct NewRound {
     pub by: Member,
 }
 
-impl<P: Platform, M: Models> Facilitator<P, M> {
+impl<P: Platform> Facilitator<P> {
     pub fn new(
         store: Store,
         platform: P,
-        models: M,
+        models: Arc<dyn Models>,
         thresholds: OutcomeThresholds,
         clock: Clock,
     ) -> Arc<Self> {
@@ -247,6 +247,21 @@ impl<P: Platform, M: Models> Facilitator<P, M> {
         };
         self.update(key, |round, now| round.message_deleted(message, now))
             .await
+    }
+
+    /// Somebody removed the reactions of others, and perhaps those that the bot had set.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn reactions_cleared(self: &Arc<Self>, guild: Guild, message: Message) -> Result<()> {
+        let Some((key, _)) = self.shown_by(guild, message) else {
+            return Ok(());
+        };
+        self.update(key, |round, _| round.unseed(message)).await?;
+        if let Some(live) = self.live(key) {
+            live.need(|needs| needs.reactions = true);
+        }
+        Ok(())
     }
 
     /// A channel or thread was deleted.

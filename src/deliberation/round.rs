@@ -24,7 +24,7 @@ use super::selection::PostedCandidates;
 use super::welfare::WelfareFunction;
 
 pub use opinions::{OpinionRefused, Receipt};
-pub use organising::{Extended, OrganiserRefused};
+pub use organising::{Extended, LONGEST_PHASE, OrganiserRefused};
 pub use rating::{CritiqueRefused, DraftInput, MissingPrediction, RatingRefused, RevisionInput};
 
 /// A moment.

@@ -10,7 +10,6 @@ use rand::Rng;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::models::Models;
 use super::platform::{Platform, PlatformError, Progress, View};
 use super::{EDIT_EVERY, Facilitator, Live};
 use crate::deliberation::id::Message;
@@ -62,7 +61,7 @@ enum Next {
     Deadline,
 }
 
-impl<P: Platform, M: Models> Facilitator<P, M> {
+impl<P: Platform> Facilitator<P> {
     pub(super) async fn drive(self: Arc<Self>, live: Arc<Live>) {
         let mut memory = Memory::default();
         loop {
@@ -440,7 +439,7 @@ impl<P: Platform, M: Models> Facilitator<P, M> {
         let wanted = self.models.wanted();
         let mut candidates = self
             .models
-            .draft(input, &names, seed, |drafted| {
+            .draft(input, &names, seed, &|drafted| {
                 live.set_progress(drafted, wanted);
             })
             .await?;

@@ -2,6 +2,8 @@
 
 use anyhow::Result;
 use chrono::Utc;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::round::{Candidate, DraftInput, Provenance};
@@ -20,24 +22,24 @@ pub trait Models: Send + Sync + 'static {
     ///
     /// # Errors
     /// The model's; not one usable candidate.
-    fn draft(
-        &self,
-        input: &DraftInput,
-        names: &[String],
+    fn draft<'a>(
+        &'a self,
+        input: &'a DraftInput,
+        names: &'a [String],
         seed: u64,
-        drafted: impl FnMut(usize) + Send,
-    ) -> impl Future<Output = Result<Vec<Candidate>>> + Send;
+        drafted: &'a (dyn Fn(usize) + Send + Sync),
+    ) -> BoxFuture<'a, Result<Vec<Candidate>>>;
 
     /// How the author of `opinion` would rate each of `statements`.
     ///
     /// # Errors
     /// The model's.
-    fn predict(
-        &self,
-        question: &str,
-        opinion: &str,
-        statements: &[&str],
-    ) -> impl Future<Output = Result<Vec<RatingDistribution>>> + Send;
+    fn predict<'a>(
+        &'a self,
+        question: &'a str,
+        opinion: &'a str,
+        statements: &'a [&'a str],
+    ) -> BoxFuture<'a, Result<Vec<RatingDistribution>>>;
 }
 
 /// The models in this process.
@@ -58,12 +60,35 @@ impl Models for LocalModels {
         self.settings.candidates
     }
 
-    async fn draft(
+    fn draft<'a>(
+        &'a self,
+        input: &'a DraftInput,
+        names: &'a [String],
+        seed: u64,
+        drafted: &'a (dyn Fn(usize) + Send + Sync),
+    ) -> BoxFuture<'a, Result<Vec<Candidate>>> {
+        self.draft_candidates(input, names, seed, drafted).boxed()
+    }
+
+    fn predict<'a>(
+        &'a self,
+        question: &'a str,
+        opinion: &'a str,
+        statements: &'a [&'a str],
+    ) -> BoxFuture<'a, Result<Vec<RatingDistribution>>> {
+        self.reward_model
+            .predict(question, opinion, statements)
+            .boxed()
+    }
+}
+
+impl LocalModels {
+    async fn draft_candidates(
         &self,
         input: &DraftInput,
         names: &[String],
         seed: u64,
-        drafted: impl FnMut(usize) + Send,
+        drafted: &(dyn Fn(usize) + Send + Sync),
     ) -> Result<Vec<Candidate>> {
         let opinions: Vec<String> = texts(&input.opinions);
         let revision = input.revision.as_ref().map(|revision| Revision {
@@ -111,17 +136,6 @@ impl Models for LocalModels {
             reports: Vec::new(),
         });
         Ok(candidates.collect())
-    }
-
-    async fn predict(
-        &self,
-        question: &str,
-        opinion: &str,
-        statements: &[&str],
-    ) -> Result<Vec<RatingDistribution>> {
-        self.reward_model
-            .predict(question, opinion, statements)
-            .await
     }
 }
 

@@ -91,6 +91,13 @@ impl Round {
         }
     }
 
+    /// The reactions under a message may be gone.
+    pub fn unseed(&mut self, message: Message) {
+        for shown in &mut self.shown {
+            shown.seeded &= shown.message != message;
+        }
+    }
+
     /// The thread was made.
     pub fn moved_to_thread(&mut self, thread: Channel) {
         self.place.thread = Some(thread);
