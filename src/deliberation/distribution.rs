@@ -1,8 +1,6 @@
 //! Predicted ratings.
 
 use rand::Rng;
-use rand::distr::Distribution;
-use rand::distr::weighted::WeightedIndex;
 use serde::{Deserialize, Serialize};
 
 use super::rating::Likert;
@@ -34,8 +32,15 @@ impl RatingDistribution {
 
     /// A rating, as likely as it is here.
     pub fn draw(&self, rng: &mut impl Rng) -> Likert {
-        let weighted = WeightedIndex::new(self.0).expect("probabilities that sum to 1");
-        Likert::ALL[weighted.sample(rng)]
+        let mut left: f64 = rng.random();
+        for (rating, probability) in Likert::ALL.into_iter().zip(self.0) {
+            left -= probability;
+            if left < 0.0 {
+                return rating;
+            }
+        }
+        // The sum may be less than 1 by rounding.
+        Likert::ALL[6]
     }
 
     /// Of the ratings 1 to 7, in this order.

@@ -3,11 +3,13 @@
 //! Predictions rank, and are never counted as people: the [`Outcome`] and the [`Spread`] of
 //! agreement are made of real ratings alone.
 
+use std::cmp::Reverse;
+
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::distribution::{RatingDistribution, exact_in_json};
-use super::ranking::{Ranked, rank};
+use super::ranking::{Ranked, TIE, rank};
 use super::rating::{Likert, RatingMatrix};
 use super::welfare::WelfareFunction;
 
@@ -150,13 +152,14 @@ pub fn conclude(
     let certainty = f64::from(wins[winner]) / DRAWS as f64;
     let rival = (0..wins.len())
         .filter(|&candidate| candidate != winner)
-        .max_by_key(|&candidate| wins[candidate]);
+        // The earlier one where they are equal.
+        .max_by_key(|&candidate| (wins[candidate], Reverse(candidate)));
 
     let spread = Spread::of(by_participant.iter().map(|row| row[winner].real()));
     Conclusion {
         outcome: outcome(&spread, thresholds),
         spread,
-        best_by_real_ratings: best_by_real_ratings(by_participant, function),
+        best_by_real_ratings: best_by_real_ratings(by_participant, function, &ranking),
         certainty,
         practically_equal: rival.filter(|_| certainty < thresholds.certain),
         ranking,
@@ -164,9 +167,11 @@ pub fn conclude(
 }
 
 fn outcome(spread: &Spread, thresholds: &OutcomeThresholds) -> Outcome {
-    let rated = spread.rated() as f64;
-    let enough = |part: usize, share: f64, whole: f64| part as f64 >= share * whole - ROUNDING;
-    if rated == 0.0 || !enough(spread.rated(), thresholds.rated, spread.participants as f64) {
+    let rated = spread.rated();
+    let enough = |part: usize, share: f64, whole: usize| {
+        whole > 0 && part as f64 / whole as f64 >= share - ROUNDING
+    };
+    if rated == 0 || !enough(rated, thresholds.rated, spread.participants) {
         Outcome::Unrated
     } else if enough(spread.agree, thresholds.consensus, rated) {
         Outcome::Consensus
@@ -177,14 +182,16 @@ fn outcome(spread: &Spread, thresholds: &OutcomeThresholds) -> Outcome {
     }
 }
 
-/// Two thirds of 6 are 4, also where the settings say 0.6667.
-const ROUNDING: f64 = 1e-3;
+/// Two thirds of 6 are 4, and of 600 are 400, also where the settings say 0.6667.
+const ROUNDING: f64 = 1e-4;
 
-/// The winner by what people really said. Welfare is compared over whoever rated a candidate; the
-/// Schulze method compares only participants who rated all of them.
+/// The winner by what people really said: of those that are equal, the one that ranks first. Welfare
+/// is compared over whoever rated a candidate; the Schulze method compares only participants who
+/// rated all of them.
 fn best_by_real_ratings(
     by_participant: &[Vec<Agreement>],
     function: WelfareFunction,
+    ranking: &[Ranked],
 ) -> Option<usize> {
     match function {
         WelfareFunction::Schulze => {
@@ -196,8 +203,9 @@ fn best_by_real_ratings(
             let whole = !complete.is_empty();
             whole.then(|| rank(&matrix(&complete, Agreement::rating), function)[0].candidate)
         }
-        WelfareFunction::Alpha(_) => (0..by_participant[0].len())
-            .filter_map(|candidate| {
+        WelfareFunction::Alpha(_) => ranking
+            .iter()
+            .filter_map(|&Ranked { candidate, .. }| {
                 let real: Vec<Vec<f64>> = by_participant
                     .iter()
                     .filter_map(|row| row[candidate].real())
@@ -206,8 +214,7 @@ fn best_by_real_ratings(
                 let welfare = rank(&RatingMatrix::new(real).ok()?, function)[0].welfare;
                 Some((candidate, welfare))
             })
-            // The earlier one where they are equal.
-            .reduce(|best, other| if other.1 > best.1 { other } else { best })
+            .reduce(|best, other| if other.1 > best.1 + TIE { other } else { best })
             .map(|(candidate, _)| candidate),
     }
 }

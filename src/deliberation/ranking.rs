@@ -60,7 +60,7 @@ pub struct Ranked {
 /// On a scale of 1 to 7: much more than the rounding error of W_α (about 1e-15), so that whole
 /// ratings with the same mean are seen to tie, and much less than any difference in predicted
 /// ratings that means something.
-const TIE: f64 = 1e-9;
+pub(super) const TIE: f64 = 1e-9;
 
 fn leximin(mut a: Vec<f64>, mut b: Vec<f64>) -> Ordering {
     a.sort_by(f64::total_cmp);

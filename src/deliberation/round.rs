@@ -20,6 +20,7 @@ use super::distribution::RatingDistribution;
 use super::id::{Channel, Member, Role, RoundKey};
 use super::outcome::Conclusion;
 use super::rating::Likert;
+use super::record::FEWEST_OPINIONS;
 use super::selection::PostedCandidates;
 use super::welfare::WelfareFunction;
 
@@ -68,7 +69,7 @@ pub struct Round {
 pub struct Terms {
     #[serde(with = "as_text")]
     pub welfare: WelfareFunction,
-    /// So many opinions are needed, at least [`super::record::FEWEST_OPINIONS`].
+    /// So many opinions are needed, at least [`FEWEST_OPINIONS`].
     pub minimum: usize,
     pub posted: PostedCandidates,
     pub rating: RatingMode,
@@ -308,6 +309,10 @@ impl Round {
         by: Member,
         now: Time,
     ) -> Self {
+        let terms = Terms {
+            minimum: terms.minimum.max(FEWEST_OPINIONS),
+            ..terms
+        };
         Self {
             key,
             question,

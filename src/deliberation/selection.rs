@@ -9,7 +9,7 @@ use super::{ranking::Ranked, similarity::near_copy};
 /// Chooses the candidates to post: the best by welfare, and in the last place one drawn uniformly
 /// from all others, so that ratings also arrive for candidates that the reward model ranks low.
 ///
-/// None is a near-copy of one chosen before it. `ranking` is best first, `texts` is by candidate;
+/// None is a near-copy of one chosen before it. `places` is how many are chosen, `ranking` is best first, `texts` is by candidate;
 /// the result holds candidates, best first, and fewer than asked for where there are no more.
 ///
 /// # Panics
@@ -17,17 +17,17 @@ use super::{ranking::Ranked, similarity::near_copy};
 pub fn select_for_rating(
     ranking: &[Ranked],
     texts: &[impl AsRef<str>],
-    posted: PostedCandidates,
+    places: usize,
     rng: &mut impl Rng,
 ) -> Vec<usize> {
-    let mut chosen = Vec::with_capacity(posted.0);
+    let mut chosen = Vec::with_capacity(places);
     let differs = |chosen: &[usize], candidate: usize| {
         chosen
             .iter()
             .all(|&other: &usize| !near_copy(texts[candidate].as_ref(), texts[other].as_ref()))
     };
     for ranked in ranking {
-        if chosen.len() + 1 == posted.0 {
+        if chosen.len() + 1 == places {
             break;
         }
         if differs(&chosen, ranked.candidate) {
@@ -103,7 +103,6 @@ mod tests {
     }
 
     fn select(order: &[usize], texts: &[&str], posted: usize, seed: u64) -> Vec<usize> {
-        let posted = PostedCandidates::try_from(posted).unwrap();
         select_for_rating(
             &ranking(order),
             texts,

@@ -44,29 +44,33 @@ impl Round {
     /// The messages that there should be, in the order in which they are posted.
     pub fn board(&self) -> Vec<Item> {
         let mut items = vec![Item::Card];
-        if matches!(self.phase, Phase::TooFew { .. }) || self.shown(Item::TooFew).is_some() {
-            items.push(Item::TooFew);
-        }
-        for (stage, posted) in (0..).zip(&self.stages) {
-            items.extend(
-                posted
-                    .posted
-                    .iter()
-                    .filter(|&&key| self.candidate(key).withdrawn_at.is_none())
-                    .map(|&candidate| Item::Candidate { stage, candidate }),
+        // What was posted stays and tells what has become of it; what is over is not posted any more.
+        let mut add = |item, timely| {
+            if timely || self.shown(item).is_some() {
+                items.push(item);
+            }
+        };
+        add(Item::TooFew, matches!(self.phase, Phase::TooFew { .. }));
+        for (stage, made) in (0..).zip(&self.stages) {
+            let in_play = self.in_play(stage);
+            for &candidate in &made.posted {
+                let withdrawn = self.candidate(candidate).withdrawn_at.is_some();
+                add(Item::Candidate { stage, candidate }, in_play && !withdrawn);
+            }
+            add(
+                Item::RatingOpen { stage },
+                in_play && made.rating_opened_at.is_some(),
             );
-            if posted.rating_opened_at.is_some() {
-                items.push(Item::RatingOpen { stage });
-            }
-            if posted.early_close_at.is_some() {
-                items.push(Item::ClosingEarly { stage });
-            }
+            add(
+                Item::ClosingEarly { stage },
+                in_play && made.early_close_at.is_some(),
+            );
         }
-        match self.phase {
-            Phase::Concluded { .. } => items.push(Item::Result),
-            Phase::Cancelled { .. } => items.push(Item::Cancelled),
-            _ => {}
-        }
+        add(Item::Result, matches!(self.phase, Phase::Concluded { .. }));
+        add(
+            Item::Cancelled,
+            matches!(self.phase, Phase::Cancelled { .. }),
+        );
         items
     }
 
@@ -110,40 +114,51 @@ impl Round {
 
     /// A message of the round is gone.
     ///
-    /// A candidate whose message somebody deleted is withdrawn while it is being posted or rated: it
-    /// is not posted again and cannot win. Everything else is posted again.
+    /// A candidate whose message somebody deleted is withdrawn, unless the group is done with it: it
+    /// cannot win, and what is not in play any more is not posted again. Everything else is.
     pub fn message_deleted(&mut self, message: Message, now: Time) {
         let Some(item) = self.item_of(message) else {
             return;
         };
         self.shown.retain(|shown| shown.message != message);
-        let in_play = matches!(self.phase, Phase::Posting { .. } | Phase::Rating { .. });
-        match item {
-            Item::Candidate { stage, candidate }
-                if in_play && usize::from(stage) + 1 == self.stages.len() =>
-            {
-                self.candidates[usize::from(candidate.0)].withdrawn_at = Some(now);
-                self.note(now, None, Act::CandidateWithdrawn(candidate));
-                if self.eligible().is_empty() {
-                    self.end(Cancellation::NoCandidateLeft, now);
-                } else {
-                    self.see_whether_complete(now);
-                }
+        // The winner of an earlier stage, posted once more, does not hang on its old message.
+        if let Item::Candidate { stage, candidate } = item
+            && self.is_open()
+            && self.is_latest(stage)
+        {
+            self.candidates[usize::from(candidate.0)].withdrawn_at = Some(now);
+            self.note(now, None, Act::CandidateWithdrawn(candidate));
+            if self.eligible().is_empty() {
+                self.end(Cancellation::NoCandidateLeft, now);
+            } else {
+                self.see_whether_complete(now);
             }
-            // What is over is not posted again either.
-            Item::Candidate { candidate, .. } => {
-                self.candidates[usize::from(candidate.0)].withdrawn_at = Some(now);
-            }
-            _ => {}
         }
     }
 
-    /// The channel or the thread is gone.
+    /// Whether a stage's candidates are being posted or rated.
+    fn in_play(&self, stage: u8) -> bool {
+        matches!(self.phase, Phase::Posting { .. } | Phase::Rating { .. }) && self.is_latest(stage)
+    }
+
+    fn is_latest(&self, stage: u8) -> bool {
+        usize::from(stage) + 1 == self.stages.len()
+    }
+
+    /// The thread is gone, or the channel where there is none.
+    ///
+    /// When an open round loses its thread, the card in the channel still has to say so; when it
+    /// turns out that the channel is gone as well, this is called again.
     pub fn place_gone(&mut self, now: Time) {
+        self.settled = true;
         if self.is_open() {
             self.end(Cancellation::PlaceGone, now);
+            if self.place.thread.take().is_some() {
+                self.place.threads = false;
+                self.shown.retain(|shown| shown.item == Item::Card);
+                self.settled = false;
+            }
         }
-        self.settled = true;
     }
 
     /// Everything about a round that is over has been shown.

@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 use thiserror::Error;
 
-use super::{Act, CandidateKey, LogEntry, Opinion, Phase, Rating, Round, Time};
+use super::{Act, Cancellation, CandidateKey, LogEntry, Opinion, Phase, Rating, Round, Time};
 use crate::deliberation::id::Member;
-use crate::deliberation::record::OPINION_CHARACTERS;
+use crate::deliberation::record::{FEWEST_OPINIONS, OPINION_CHARACTERS};
 
 /// An opinion was saved.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -99,7 +99,8 @@ impl Round {
                     text: Some(text),
                     revision: 1,
                     written_at: now,
-                    late: true,
+                    // Its time is over, but drafting has not begun.
+                    late: !matches!(self.phase, Phase::Opinions { .. }),
                 };
                 self.opinions.insert(member, opinion);
                 self.see_whether_complete(now);
@@ -125,23 +126,26 @@ impl Round {
     }
 
     /// Opinions have reached their deadline: on to drafting if there are enough; else extended once
-    /// by half the phase, counted from now; else it is up to the organiser.
+    /// by half the phase, counted from now; else it is up to the organiser. Ignored before the
+    /// deadline, which may just have been moved.
     pub fn close_opinions(&mut self, now: Time) {
-        let Phase::Opinions { extended, .. } = self.phase else {
-            return;
-        };
-        if self.draft_if_enough(now) {
-            return;
-        }
-        if extended {
-            self.phase = Phase::TooFew { since: now };
-        } else {
-            let closes = now + self.terms.opinions_for / 2;
-            self.phase = Phase::Opinions {
-                closes,
-                extended: true,
-            };
-            self.note(now, None, Act::Extended { closes });
+        match self.phase {
+            Phase::Opinions { closes, extended } if closes <= now => {
+                if self.draft_if_enough(now) {
+                    return;
+                }
+                if extended {
+                    self.phase = Phase::TooFew { since: now };
+                } else {
+                    let closes = now + self.terms.opinions_for / 2;
+                    self.phase = Phase::Opinions {
+                        closes,
+                        extended: true,
+                    };
+                    self.note(now, None, Act::Extended { closes });
+                }
+            }
+            _ => {}
         }
     }
 
@@ -194,9 +198,32 @@ impl Round {
         }
         let changed = *self != before;
         if changed {
+            self.see_whether_enough_to_draft(now);
             self.see_whether_complete(now);
+            // The name may stand under the result.
+            self.settled = false;
         }
         changed
+    }
+
+    /// What is drafted from one or two opinions tells who wrote them: when members are erased while
+    /// candidates are drafted, it may be up to the organiser again.
+    fn see_whether_enough_to_draft(&mut self, now: Time) {
+        let Some(input) = self.draft_input() else {
+            return;
+        };
+        if input.opinions.len() >= FEWEST_OPINIONS {
+            return;
+        }
+        if self.stages.is_empty() {
+            for opinion in self.opinions.values_mut() {
+                opinion.late = false;
+            }
+            self.phase = Phase::TooFew { since: now };
+            self.draft_if_enough(now);
+        } else if input.opinions.is_empty() {
+            self.end(Cancellation::TooFew, now);
+        }
     }
 
     /// What a member rated, by candidate.

@@ -46,16 +46,27 @@ impl Round {
         now: Time,
     ) -> Result<Extended, OrganiserRefused> {
         let extended = |closes: Time| {
-            let closes = closes.max(now) + by;
-            if closes - now > LONGEST_PHASE {
-                Err(OrganiserRefused::TooLong)
-            } else {
-                Ok(closes)
+            if by <= TimeDelta::zero() {
+                return Err(OrganiserRefused::ClosesAlready { closes });
             }
+            closes
+                .max(now)
+                .checked_add_signed(by)
+                .filter(|closes| *closes - now <= LONGEST_PHASE)
+                .ok_or(OrganiserRefused::TooLong)
         };
         let closes = match &mut self.phase {
-            Phase::Opinions { closes, .. } | Phase::Rating { closes, .. } => {
+            Phase::Opinions { closes, .. } => {
                 *closes = extended(*closes)?;
+                *closes
+            }
+            // Also if everybody has rated everything: somebody else may be expected.
+            Phase::Rating {
+                closes,
+                complete_since,
+            } => {
+                *closes = extended(*closes)?;
+                *complete_since = None;
                 *closes
             }
             Phase::TooFew { .. } => {

@@ -67,6 +67,12 @@ pub enum CritiqueRefused {
     Length { characters: usize },
 }
 
+impl Rating {
+    fn is_empty(&self) -> bool {
+        self.agreement.is_none() && self.quality.is_none() && self.digits.is_empty()
+    }
+}
+
 /// Length of a critique in characters.
 pub const CRITIQUE_CHARACTERS: usize = 1000;
 
@@ -112,40 +118,22 @@ impl Round {
         if !matches!(self.phase, Phase::Drafting { .. }) || stage != self.stages.len() {
             return;
         }
-        // A revision competes with what it revises.
-        let mut competing: Vec<CandidateKey> = self.leading().into_iter().collect();
-        for candidate in candidates {
-            competing.push(CandidateKey(self.candidates.len() as u16));
-            self.candidates.push(candidate);
+        let revised = self.leading();
+        let mut drafts = Vec::new();
+        for mut candidate in candidates {
+            self.forget_who_left(&mut candidate);
+            let same = |key| self.candidate(key).text == candidate.text;
+            if !revised.is_some_and(same) {
+                drafts.push(CandidateKey(self.candidates.len() as u16));
+                self.candidates.push(candidate);
+            }
         }
-        let rows: Vec<Vec<f64>> = self
-            .opinions
-            .keys()
-            .filter_map(|&member| {
-                competing
-                    .iter()
-                    .map(|&key| Some(self.agreement(key, member)?.rating()))
-                    .collect()
-            })
-            .collect();
-        let Ok(matrix) = RatingMatrix::new(rows) else {
+        // A revision competes with what it revises, however alike the two are.
+        let places = usize::from(self.terms.posted) - usize::from(revised.is_some());
+        let mut posted = self.select(&drafts, places, rng);
+        posted.extend(revised);
+        if posted.is_empty() {
             return self.end(Cancellation::NoCandidateLeft, now);
-        };
-        let ranking = rank(&matrix, self.terms.welfare);
-        let texts: Vec<&str> = competing
-            .iter()
-            .map(|&key| self.candidate(key).text.as_str())
-            .collect();
-        let mut posted: Vec<CandidateKey> =
-            select_for_rating(&ranking, &texts, self.terms.posted, rng)
-                .into_iter()
-                .map(|column| competing[column])
-                .collect();
-        if let Some(leading) = self.leading()
-            && !posted.contains(&leading)
-        {
-            posted.pop();
-            posted.push(leading);
         }
         posted.shuffle(rng);
         self.stages.push(Stage {
@@ -154,6 +142,50 @@ impl Round {
             early_close_at: None,
         });
         self.phase = Phase::Posting { since: now };
+        // What was said by reaction before still counts, and cannot be taken back under the new
+        // messages, which have none.
+        self.ratings.retain(|_, rating| {
+            rating.digits.clear();
+            rating.unclear = false;
+            !rating.is_empty()
+        });
+    }
+
+    /// The drafts that are posted, by predicted welfare.
+    fn select(
+        &self,
+        drafts: &[CandidateKey],
+        places: usize,
+        rng: &mut impl Rng,
+    ) -> Vec<CandidateKey> {
+        let Some(matrix) = self.matrix(drafts) else {
+            return Vec::new();
+        };
+        let ranking = rank(&matrix, self.terms.welfare);
+        let texts: Vec<&str> = drafts
+            .iter()
+            .map(|&key| self.candidate(key).text.as_str())
+            .collect();
+        select_for_rating(&ranking, &texts, places, rng)
+            .into_iter()
+            .map(|column| drafts[column])
+            .collect()
+    }
+
+    /// Drafting takes minutes, in which members may have had everything about them erased.
+    fn forget_who_left(&self, candidate: &mut Candidate) {
+        let is_here = |member: &Member| self.opinions.contains_key(member);
+        candidate.predictions.retain(|member, _| is_here(member));
+        let read = &mut candidate.provenance;
+        for reader in read
+            .opinions_read
+            .iter_mut()
+            .chain(&mut read.critiques_read)
+        {
+            if !is_here(reader) {
+                *reader = Member::ERASED;
+            }
+        }
     }
 
     /// Drafting failed: it is tried again after half a minute, then after ever longer times, at most
@@ -182,6 +214,7 @@ impl Round {
             .last_mut()
             .expect("posting is of a stage")
             .rating_opened_at = Some(now);
+        self.see_whether_complete(now);
     }
 
     /// When rating closes: at its deadline, or [`GRACE`] after everybody has rated everything.
@@ -208,14 +241,13 @@ impl Round {
         now: Time,
     ) -> Result<(), RatingRefused> {
         self.check_open(now)?;
-        let rating = self.rating_to_change(candidate, member, now)?;
-        if let Some(agreement) = agreement {
-            rating.agreement = Some(agreement);
-            rating.unclear = false;
-        }
-        rating.quality = quality.or(rating.quality);
-        self.see_whether_complete(now);
-        Ok(())
+        self.change_rating(candidate, member, now, |rating| {
+            if let Some(agreement) = agreement {
+                rating.agreement = Some(agreement);
+                rating.unclear = false;
+            }
+            rating.quality = quality.or(rating.quality);
+        })
     }
 
     /// A member sets a digit as a reaction: the last one set counts.
@@ -230,16 +262,16 @@ impl Round {
         now: Time,
     ) -> Result<(), RatingRefused> {
         self.check_open(now)?;
-        let rating = self.rating_to_change(candidate, member, now)?;
-        rating.digits.retain(|set| *set != digit);
-        rating.digits.push(digit);
-        rating.agreement = Some(digit);
-        rating.unclear = false;
-        self.see_whether_complete(now);
-        Ok(())
+        self.change_rating(candidate, member, now, |rating| {
+            rating.digits.retain(|set| *set != digit);
+            rating.digits.push(digit);
+            rating.agreement = Some(digit);
+            rating.unclear = false;
+        })
     }
 
-    /// A member takes a digit back: if it counted, the one that was set before it does again.
+    /// A member takes a digit back: if it counted, the one that was set before it does again; if
+    /// nobody knew which one counts, the only one that is left does.
     ///
     /// # Errors
     /// [`RatingRefused`].
@@ -251,20 +283,25 @@ impl Round {
         now: Time,
     ) -> Result<(), RatingRefused> {
         self.check_open(now)?;
-        let rating = self.rating_to_change(candidate, member, now)?;
-        rating.digits.retain(|set| *set != digit);
-        if rating.agreement == Some(digit) || rating.unclear {
-            rating.agreement = rating.digits.last().copied();
-            rating.unclear = false;
-        }
-        self.forget_if_empty(candidate, member);
-        self.see_whether_complete(now);
-        Ok(())
+        self.change_rating(candidate, member, now, |rating| {
+            if !rating.digits.contains(&digit) {
+                return;
+            }
+            rating.digits.retain(|set| *set != digit);
+            if rating.unclear {
+                rating.unclear = rating.digits.len() > 1;
+            }
+            if rating.agreement.is_none_or(|counts| counts == digit) && !rating.unclear {
+                rating.agreement = rating.digits.last().copied();
+            }
+        })
     }
 
     /// The digits that are really set under a candidate, read again since events may have been
-    /// missed; also those of the last moment, when rating has just closed. A single digit counts; of several the one that is stored, if it is still set; else
-    /// none, and the member is told.
+    /// missed; also those of the last moment, when rating has just closed.
+    ///
+    /// A single digit counts; of several the one that is stored, if it is still set; else none, and
+    /// the member is told.
     ///
     /// # Errors
     /// [`RatingRefused`].
@@ -283,31 +320,29 @@ impl Round {
             .collect();
         for member in known {
             let set = found.get(&member).cloned().unwrap_or_default();
-            let rating = self.rating_to_change(candidate, member, now)?;
-            if rating.digits.iter().copied().collect::<BTreeSet<_>>() == set {
-                self.forget_if_empty(candidate, member);
-                continue;
-            }
-            // What was said in the panel stands unless a digit was set after it.
-            let by_reaction = rating
-                .agreement
-                .is_none_or(|agreement| rating.digits.contains(&agreement));
-            let added = set.iter().any(|digit| !rating.digits.contains(digit));
-            rating.digits.retain(|digit| set.contains(digit));
-            for digit in &set {
-                if !rating.digits.contains(digit) {
-                    rating.digits.push(*digit);
+            self.change_rating(candidate, member, now, |rating| {
+                let added: Vec<Likert> = set
+                    .iter()
+                    .copied()
+                    .filter(|digit| !rating.digits.contains(digit))
+                    .collect();
+                if added.is_empty() && set.len() == rating.digits.len() {
+                    return;
                 }
-            }
-            if by_reaction || added {
-                let still_set = rating.agreement.filter(|digit| set.contains(digit));
-                let single = set.first().copied().filter(|_| set.len() == 1);
-                rating.agreement = single.or(still_set);
-                rating.unclear = rating.agreement.is_none() && set.len() > 1;
-            }
-            self.forget_if_empty(candidate, member);
+                // What was said in the panel stands unless a digit was set after it.
+                let by_reaction = rating
+                    .agreement
+                    .is_none_or(|agreement| rating.digits.contains(&agreement));
+                if by_reaction || !added.is_empty() {
+                    let still_set = rating.agreement.filter(|digit| set.contains(digit));
+                    let single = set.first().copied().filter(|_| set.len() == 1);
+                    rating.agreement = single.or(still_set);
+                    rating.unclear = rating.agreement.is_none() && set.len() > 1;
+                }
+                rating.digits.retain(|digit| set.contains(digit));
+                rating.digits.extend(added);
+            })?;
         }
-        self.see_whether_complete(now);
         Ok(())
     }
 
@@ -355,9 +390,13 @@ impl Round {
         self.opinions.contains_key(&member) && self.eligible().into_iter().any(low)
     }
 
-    /// Somebody finds that a candidate should not stand there; how many do now.
+    /// Somebody finds that a candidate should not stand there; how many do now. 0 if there is no such
+    /// candidate.
     pub fn report(&mut self, candidate: CandidateKey, member: Member) -> usize {
-        let reports = &mut self.candidates[usize::from(candidate.0)].reports;
+        let Some(Candidate { reports, .. }) = self.candidates.get_mut(usize::from(candidate.0))
+        else {
+            return 0;
+        };
         if !reports.contains(&member) {
             reports.push(member);
         }
@@ -391,6 +430,10 @@ impl Round {
         member: Member,
         predictions: impl IntoIterator<Item = (CandidateKey, RatingDistribution)>,
     ) {
+        // Erased meanwhile.
+        if !self.opinions.contains_key(&member) {
+            return;
+        }
         for (key, distribution) in predictions {
             let candidate = &mut self.candidates[usize::from(key.0)];
             candidate.predictions.insert(member, distribution);
@@ -399,8 +442,11 @@ impl Round {
 
     /// Rating is over: on to a revision if one is wanted and somebody said what to change, else to
     /// the result. A participant whose rating is neither known nor predicted does not count.
+    ///
+    /// Ignored before the deadline, which may just have been moved: by an organiser, or since the
+    /// reactions that were read again show that not everybody has rated everything.
     pub fn close_rating(&mut self, thresholds: &OutcomeThresholds, rng: &mut impl Rng, now: Time) {
-        if !matches!(self.phase, Phase::Rating { .. }) {
+        if self.rating_closes().is_none_or(|closes| closes > now) {
             return;
         }
         let critiques = self.critiques_of(self.stages.len() - 1);
@@ -469,13 +515,18 @@ impl Round {
     /// The best candidate so far by ratings and predictions: what a revision starts from.
     fn leading(&self) -> Option<CandidateKey> {
         let candidates = self.eligible();
-        let rows = self.table(&candidates);
-        let ratings = rows
+        let matrix = self.matrix(&candidates)?;
+        Some(candidates[rank(&matrix, self.terms.welfare)[0].candidate])
+    }
+
+    /// The ratings of [`Self::table`]; `None` where it is empty.
+    fn matrix(&self, candidates: &[CandidateKey]) -> Option<RatingMatrix> {
+        let ratings = self
+            .table(candidates)
             .iter()
             .map(|row| row.iter().map(|agreement| agreement.rating()).collect())
             .collect();
-        let matrix = RatingMatrix::new(ratings).ok()?;
-        Some(candidates[rank(&matrix, self.terms.welfare)[0].candidate])
+        RatingMatrix::new(ratings).ok()
     }
 
     fn critiques_of(&self, stage: usize) -> Vec<(Member, String)> {
@@ -506,42 +557,40 @@ impl Round {
         }
     }
 
-    fn rating_to_change(
+    /// A rating in which nothing is said is none; one in which nothing changes stays as old as it is.
+    fn change_rating(
         &mut self,
         candidate: CandidateKey,
         member: Member,
         now: Time,
-    ) -> Result<&mut Rating, RatingRefused> {
+        change: impl FnOnce(&mut Rating),
+    ) -> Result<(), RatingRefused> {
         if !matches!(self.phase, Phase::Posting { .. } | Phase::Rating { .. }) {
             return Err(RatingRefused::Closed);
         }
         if !self.eligible().contains(&candidate) {
             return Err(RatingRefused::NoSuchCandidate);
         }
-        let rating = self
-            .ratings
-            .entry((candidate, member))
-            .or_insert_with(|| Rating {
-                agreement: None,
-                quality: None,
-                digits: Vec::new(),
-                unclear: false,
-                at: now,
-            });
-        rating.at = now;
-        Ok(rating)
-    }
-
-    fn forget_if_empty(&mut self, candidate: CandidateKey, member: Member) {
-        let empty = self
-            .ratings
-            .get(&(candidate, member))
-            .is_some_and(|rating| {
-                rating.agreement.is_none() && rating.quality.is_none() && rating.digits.is_empty()
-            });
-        if empty {
-            self.ratings.remove(&(candidate, member));
+        let key = (candidate, member);
+        let before = self.ratings.get(&key);
+        let mut rating = before.cloned().unwrap_or(Rating {
+            agreement: None,
+            quality: None,
+            digits: Vec::new(),
+            unclear: false,
+            at: now,
+        });
+        change(&mut rating);
+        if before != Some(&rating) {
+            rating.at = now;
+            if rating.is_empty() {
+                self.ratings.remove(&key);
+            } else {
+                self.ratings.insert(key, rating);
+            }
+            self.see_whether_complete(now);
         }
+        Ok(())
     }
 
     /// Whether agreement may be given by reaction.
