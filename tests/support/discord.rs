@@ -345,6 +345,14 @@ impl FakeDiscord {
         .await;
     }
 
+    /// Until nobody is connected any more; after a bot was killed, before the next is started.
+    pub async fn wait_for_disconnection(&self) {
+        self.wait_until("the bot to be gone", || {
+            self.look(|world| (!world.gateway.is_connected()).then_some(()))
+        })
+        .await;
+    }
+
     pub async fn wait_for_connection(&self) {
         self.wait_until("the bot to connect", || {
             self.look(|world| world.gateway.is_connected().then_some(()))
