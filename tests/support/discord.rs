@@ -61,6 +61,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::ListenerExt as _;
 use serde_json::Value;
 use serenity::all::{ChannelId, GuildId, MessageId};
 use tokio::net::TcpListener;
@@ -134,6 +135,8 @@ impl FakeDiscord {
         if let Some(tls) = &discord.shared.tls {
             tls.serve(routes.clone());
         }
+        // Otherwise an event may wait 40 ms for an acknowledgement, and latencies mean nothing.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
         discord
     }

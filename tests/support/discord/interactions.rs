@@ -10,8 +10,8 @@ use super::limits::{self, Form};
 use super::messages::{EPHEMERAL, LOADING};
 use super::multipart::Upload;
 use super::refusal::{
-    ALREADY_ACKNOWLEDGED, INVALID_WEBHOOK_TOKEN, Refusal, THREAD_IS_ARCHIVED, UNKNOWN_INTERACTION,
-    UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK,
+    ALREADY_ACKNOWLEDGED, INVALID_WEBHOOK_TOKEN, Refusal, THREAD_IS_ARCHIVED, UNKNOWN_CHANNEL,
+    UNKNOWN_INTERACTION, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK,
 };
 use super::world::{BOT, World};
 
@@ -97,6 +97,9 @@ impl World {
             .ok_or(UNKNOWN_INTERACTION)?;
         if interaction.answer.is_some() {
             return Err(ALREADY_ACKNOWLEDGED);
+        }
+        if !self.channels.contains_key(&interaction.channel) {
+            return Err(UNKNOWN_CHANNEL);
         }
         let acknowledged_after = interaction.dispatched_at.elapsed();
         let answer = self.read_answer(id, body)?;
@@ -213,6 +216,9 @@ impl World {
             .ok_or(UNKNOWN_WEBHOOK)?;
         if interaction.is_over(now) {
             return Err(INVALID_WEBHOOK_TOKEN);
+        }
+        if !self.channels.contains_key(&interaction.channel) {
+            return Err(UNKNOWN_CHANNEL);
         }
         match interaction.answer {
             None => Err(UNKNOWN_WEBHOOK),
