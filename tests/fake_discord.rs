@@ -412,6 +412,56 @@ async fn a_body_that_discord_finds_invalid_is_refused_with_the_field() {
 }
 
 #[tokio::test]
+async fn an_invalid_modal_or_choice_is_refused_and_leaves_the_interaction_open() {
+    let discord = FakeDiscord::start().await;
+    let town = discord.guild("Town");
+    let square = discord.channel(town, "square");
+    let ada = discord.member(town, "Ada").in_channel(square);
+    let mut bot = Bot::start(&discord, GatewayIntents::GUILDS).await;
+    bot.http
+        .create_global_commands(&round_command())
+        .await
+        .unwrap();
+    let x = |count: usize| "x".repeat(count);
+    let input = |field: &str, value: Value| {
+        let mut input = json!({ "type": 4, "custom_id": "a", "label": "A", "style": 1 });
+        input[field] = value;
+        json!({ "type": 1, "components": [input] })
+    };
+    let modal = |title: String, rows: Vec<Value>| json!({ "type": 9, "data": { "title": title, "custom_id": "m", "components": rows } });
+    let fine = input("style", json!(1));
+
+    ada.runs("round open", json!({ "question": "?" }));
+    let received = bot.interaction().await;
+    for wrong in [
+        modal(x(46), vec![fine.clone()]),
+        modal(x(1), vec![fine.clone(); 2]),
+        modal(x(1), vec![]),
+        modal(x(1), vec![input("label", json!(x(46)))]),
+        modal(x(1), vec![input("value", json!(x(4001)))]),
+        modal(x(1), vec![input("placeholder", json!(x(101)))]),
+        modal(x(1), vec![input("max_length", json!(4001))]),
+        json!({ "type": 8, "data": { "choices": [] } }),
+        json!({ "type": 4, "data": { "content": x(2001) } }),
+    ] {
+        assert_eq!(bot.answer(&received, wrong).await, Err((400, 50035)));
+    }
+    let right = modal(x(45), vec![fine]);
+    bot.answer(&received, right).await.unwrap();
+
+    ada.types_into("round close", "round", "");
+    let received = bot.interaction().await;
+    let choices = |count, name: String| {
+        let choice = json!({ "name": name, "value": "1" });
+        json!({ "type": 8, "data": { "choices": vec![choice; count] } })
+    };
+    for wrong in [choices(26, x(1)), choices(1, x(101))] {
+        assert_eq!(bot.answer(&received, wrong).await, Err((400, 50035)));
+    }
+    bot.answer(&received, choices(25, x(100))).await.unwrap();
+}
+
+#[tokio::test]
 async fn permissions_come_from_roles_and_overwrites() {
     let discord = FakeDiscord::start().await;
     let town = discord.guild("Town");
@@ -1123,17 +1173,6 @@ async fn what_people_write_is_blank_without_the_intent_to_read_it() {
     assert_eq!(content(to_bot).await, format!("<@{BOT}> hello"));
     discord.grant_intents(GatewayIntents::MESSAGE_CONTENT);
     assert_eq!(content(secret).await, "A secret");
-}
-
-#[tokio::test]
-async fn a_bot_whose_heartbeats_are_not_acknowledged_connects_again() {
-    let discord = FakeDiscord::start().await;
-    discord.set_heartbeat_interval(Duration::from_millis(100));
-    let _bot = Bot::start(&discord, GatewayIntents::GUILDS).await;
-    discord.acknowledge_heartbeats(false);
-    discord.wait_for_disconnection().await;
-    discord.acknowledge_heartbeats(true);
-    discord.wait_for_connection().await;
 }
 
 #[tokio::test]
