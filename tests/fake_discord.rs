@@ -412,6 +412,56 @@ async fn a_body_that_discord_finds_invalid_is_refused_with_the_field() {
 }
 
 #[tokio::test]
+async fn an_invalid_modal_or_choice_is_refused_and_leaves_the_interaction_open() {
+    let discord = FakeDiscord::start().await;
+    let town = discord.guild("Town");
+    let square = discord.channel(town, "square");
+    let ada = discord.member(town, "Ada").in_channel(square);
+    let mut bot = Bot::start(&discord, GatewayIntents::GUILDS).await;
+    bot.http
+        .create_global_commands(&round_command())
+        .await
+        .unwrap();
+    let x = |count: usize| "x".repeat(count);
+    let input = |field: &str, value: Value| {
+        let mut input = json!({ "type": 4, "custom_id": "a", "label": "A", "style": 1 });
+        input[field] = value;
+        json!({ "type": 1, "components": [input] })
+    };
+    let modal = |title: String, rows: Vec<Value>| json!({ "type": 9, "data": { "title": title, "custom_id": "m", "components": rows } });
+    let fine = input("style", json!(1));
+
+    ada.runs("round open", json!({ "question": "?" }));
+    let received = bot.interaction().await;
+    for wrong in [
+        modal(x(46), vec![fine.clone()]),
+        modal(x(1), vec![fine.clone(); 2]),
+        modal(x(1), vec![]),
+        modal(x(1), vec![input("label", json!(x(46)))]),
+        modal(x(1), vec![input("value", json!(x(4001)))]),
+        modal(x(1), vec![input("placeholder", json!(x(101)))]),
+        modal(x(1), vec![input("max_length", json!(4001))]),
+        json!({ "type": 8, "data": { "choices": [] } }),
+        json!({ "type": 4, "data": { "content": x(2001) } }),
+    ] {
+        assert_eq!(bot.answer(&received, wrong).await, Err((400, 50035)));
+    }
+    let right = modal(x(45), vec![fine]);
+    bot.answer(&received, right).await.unwrap();
+
+    ada.types_into("round close", "round", "");
+    let received = bot.interaction().await;
+    let choices = |count, name: String| {
+        let choice = json!({ "name": name, "value": "1" });
+        json!({ "type": 8, "data": { "choices": vec![choice; count] } })
+    };
+    for wrong in [choices(26, x(1)), choices(1, x(101))] {
+        assert_eq!(bot.answer(&received, wrong).await, Err((400, 50035)));
+    }
+    bot.answer(&received, choices(25, x(100))).await.unwrap();
+}
+
+#[tokio::test]
 async fn permissions_come_from_roles_and_overwrites() {
     let discord = FakeDiscord::start().await;
     let town = discord.guild("Town");
@@ -688,6 +738,7 @@ async fn serenity_understands_every_event() {
     let discord = FakeDiscord::start().await;
     discord.grant_intents(GatewayIntents::all());
     let town = discord.guild("Town");
+    discord.set_permissions(discord.bot_role(town), Permissions::MANAGE_MESSAGES);
     let ada = discord.member(town, "Ada");
     let mut bot = Bot::start(&discord, GatewayIntents::all()).await;
     bot.http
@@ -715,6 +766,20 @@ async fn serenity_understands_every_event() {
     ada.unreacts(&card, "👍");
     ada.reacts(&card, "👍");
     discord.clear_reactions(&card);
+    let thumb = ReactionType::Unicode("👍".to_owned());
+    bot.http
+        .delete_message_reaction_emoji(square, card.id, &thumb)
+        .await
+        .unwrap();
+    bot.http.pin_message(square, card.id, None).await.unwrap();
+    let (one, two) = (
+        ada.in_channel(square).says("1"),
+        ada.in_channel(square).says("2"),
+    );
+    bot.http
+        .delete_messages(square, &json!({ "messages": [one.id, two.id] }), None)
+        .await
+        .unwrap();
     let thread = ada.in_channel(square).starts_thread("Round");
     discord.archive_thread(thread);
     discord.delete_channel(thread);
@@ -728,6 +793,12 @@ async fn serenity_understands_every_event() {
     discord.delete_channel(square);
     discord.kick_bot(town);
     discord.invite_bot(town);
+    discord.drop_gateway();
+    discord
+        .wait_until("the bot to resume", || {
+            (discord.resumed() > 0).then_some(())
+        })
+        .await;
 
     let mut seen: Vec<String> = Vec::new();
     for dispatch in discord.dispatches() {
@@ -745,6 +816,7 @@ async fn serenity_understands_every_event() {
         [
             "CHANNEL_CREATE",
             "CHANNEL_DELETE",
+            "CHANNEL_PINS_UPDATE",
             "CHANNEL_UPDATE",
             "GUILD_CREATE",
             "GUILD_DELETE",
@@ -755,11 +827,14 @@ async fn serenity_understands_every_event() {
             "INTERACTION_CREATE",
             "MESSAGE_CREATE",
             "MESSAGE_DELETE",
+            "MESSAGE_DELETE_BULK",
             "MESSAGE_REACTION_ADD",
             "MESSAGE_REACTION_REMOVE",
             "MESSAGE_REACTION_REMOVE_ALL",
+            "MESSAGE_REACTION_REMOVE_EMOJI",
             "MESSAGE_UPDATE",
             "READY",
+            "RESUMED",
             "THREAD_CREATE",
             "THREAD_DELETE",
             "THREAD_UPDATE",
@@ -1098,4 +1173,93 @@ async fn what_people_write_is_blank_without_the_intent_to_read_it() {
     assert_eq!(content(to_bot).await, format!("<@{BOT}> hello"));
     discord.grant_intents(GatewayIntents::MESSAGE_CONTENT);
     assert_eq!(content(secret).await, "A secret");
+}
+
+#[tokio::test]
+async fn an_interaction_carries_languages_permissions_and_its_thread() {
+    let discord = FakeDiscord::start().await;
+    let town = discord.guild("Town");
+    let square = discord.channel(town, "square");
+    let ada = discord.member(town, "Ada");
+    discord.set_locale(&ada, "de");
+    discord.set_guild_locale(town, "fr");
+    let mut bot = Bot::start(&discord, GatewayIntents::GUILDS).await;
+    bot.http
+        .create_guild_commands(town, &round_command())
+        .await
+        .unwrap();
+    let thread = ada.in_channel(square).starts_thread("Round");
+    discord.deny_bot(square, Permissions::ATTACH_FILES);
+    let options = json!({ "question": "Open it?" });
+    let opened = ada.in_channel(thread).runs("round open", options);
+    let received = bot.interaction().await;
+    let command = received.as_command().unwrap();
+    assert_eq!(command.locale, "de");
+    assert_eq!(command.guild_locale.as_deref(), Some("fr"));
+    assert_eq!(command.channel.as_ref().unwrap().parent_id, Some(square));
+    assert!(!command.app_permissions.unwrap().attach_files());
+    let member = command.member.as_ref().unwrap();
+    assert!(member.permissions.unwrap().attach_files());
+
+    // serenity never asks for what a callback made; others may.
+    let answered = reqwest::Client::new()
+        .post(format!(
+            "{}/api/v10/interactions/{}/{}/callback?with_response=true",
+            discord.api_url(),
+            received.id(),
+            received.token()
+        ))
+        .header("content-type", "application/json")
+        .body(r#"{ "type": 4, "data": { "content": "Opened" } }"#)
+        .send()
+        .await
+        .unwrap();
+    let answered: Value = serde_json::from_slice(&answered.bytes().await.unwrap()).unwrap();
+    assert_eq!(answered["resource"]["message"]["content"], "Opened");
+    assert_eq!(
+        answered["interaction"]["response_message_id"],
+        json!(opened.reply().await.id)
+    );
+}
+
+#[tokio::test]
+async fn every_request_is_kept_to_be_checked() {
+    let discord = FakeDiscord::start().await;
+    let town = discord.guild("Town");
+    let square = discord.channel(town, "square");
+    let http = http(&discord);
+    let chart = CreateAttachment::bytes("x", "chart.png");
+    let body = json!({ "content": "A chart" });
+    let sent = http.send_message(square, vec![chart], &body).await.unwrap();
+    discord.fail_next(1, "DELETE /channels/*/messages/*", 500, 0);
+    http.delete_message(square, sent.id, None)
+        .await
+        .unwrap_err();
+
+    let statuses: Vec<_> = discord.calls().iter().map(|call| call.status).collect();
+    assert_eq!(statuses, [Some(200), Some(500)]);
+    assert_eq!(discord.calls_to("POST /**")[0].files, ["chart.png"]);
+    let path = format!("/api/v10/channels/{square}/messages");
+    let lines: Vec<Value> = discord
+        .calls_as_jsonl()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            json!({ "method": "POST", "path": path, "body": body }),
+            json!({ "method": "DELETE", "path": format!("{path}/{}", sent.id) }),
+        ]
+    );
+}
+
+#[tokio::test]
+#[should_panic(expected = "waited 50ms for a message in")]
+async fn a_wait_that_is_in_vain_ends_with_the_last_requests() {
+    let discord = FakeDiscord::start().await;
+    let town = discord.guild("Town");
+    let square = discord.channel(town, "square");
+    discord.wait_at_most(Duration::from_millis(50));
+    discord.wait_for_message(square, |_| true).await;
 }

@@ -61,6 +61,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::ListenerExt as _;
 use serde_json::Value;
 use serenity::all::{ChannelId, GuildId, MessageId};
 use tokio::net::TcpListener;
@@ -134,6 +135,8 @@ impl FakeDiscord {
         if let Some(tls) = &discord.shared.tls {
             tls.serve(routes.clone());
         }
+        // Otherwise an event may wait 40 ms for an acknowledgement, and latencies mean nothing.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
         discord
     }
@@ -341,6 +344,14 @@ impl FakeDiscord {
                     !world.commands.global.is_empty() || !world.commands.of_guild.is_empty();
                 (registered && world.gateway.is_connected()).then_some(())
             })
+        })
+        .await;
+    }
+
+    /// Until nobody is connected any more; after a bot was killed, before the next is started.
+    pub async fn wait_for_disconnection(&self) {
+        self.wait_until("the bot to be gone", || {
+            self.look(|world| (!world.gateway.is_connected()).then_some(()))
         })
         .await;
     }

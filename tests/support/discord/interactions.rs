@@ -4,14 +4,16 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use serenity::all::{ChannelId, GuildId, InteractionId, MessageId, UserId};
+use serenity::all::{
+    ChannelId, GatewayIntents, GuildId, InteractionId, MessageId, Permissions, UserId,
+};
 
 use super::limits::{self, Form};
 use super::messages::{EPHEMERAL, LOADING};
 use super::multipart::Upload;
 use super::refusal::{
-    ALREADY_ACKNOWLEDGED, INVALID_WEBHOOK_TOKEN, Refusal, THREAD_IS_ARCHIVED, UNKNOWN_INTERACTION,
-    UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK,
+    ALREADY_ACKNOWLEDGED, INVALID_WEBHOOK_TOKEN, Refusal, THREAD_IS_ARCHIVED, UNKNOWN_CHANNEL,
+    UNKNOWN_INTERACTION, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK,
 };
 use super::world::{BOT, World};
 
@@ -59,6 +61,16 @@ pub enum Answer {
     Modal(Value),
 }
 
+/// What somebody does that the bot has to answer.
+pub struct Act<'a> {
+    pub kind: Kind,
+    /// The command, or the custom id.
+    pub name: &'a str,
+    pub channel: ChannelId,
+    pub message: Option<MessageId>,
+    pub data: Value,
+}
+
 impl Kind {
     pub fn number(self) -> u64 {
         match self {
@@ -81,6 +93,51 @@ impl Interaction {
 }
 
 impl World {
+    /// Sends what a member does to the bot.
+    pub fn begin_interaction(&mut self, user: UserId, guild: GuildId, act: Act) -> InteractionId {
+        let id = InteractionId::new(self.new_id());
+        let token = format!("the-token-of-interaction-{id}");
+        let channel = act.channel;
+        let locale = &self.guild(guild).locale;
+        let mut payload = json!({
+            "id": id, "application_id": BOT, "type": act.kind.number(), "data": act.data,
+            "guild": { "id": guild, "locale": locale, "features": [] },
+            "guild_id": guild, "channel_id": channel,
+            "channel": self.partial_channel_json(channel, user),
+            "member": self.member_with_permissions_json(guild, user, channel),
+            "token": token, "version": 1, "app_permissions": self.permissions(BOT, channel),
+            "locale": self.users[&user].locale, "guild_locale": locale,
+            "entitlements": [], "entitlement_sku_ids": [], "context": 0,
+            "authorizing_integration_owners": { "0": guild },
+            "attachment_size_limit": 10 << 20,
+        });
+        let message = act.message.and_then(|id| self.message(channel, id));
+        if let Some(message) = message {
+            payload["message"] = self.message_json(message);
+        }
+        let interaction = Interaction {
+            id,
+            token,
+            kind: act.kind,
+            name: act.name.to_owned(),
+            user,
+            guild,
+            channel,
+            message: act.message,
+            dispatched: self.clock.now(),
+            dispatched_at: Instant::now(),
+            answer: None,
+            acknowledged_after: None,
+            original: None,
+            updated: false,
+            followups: Vec::new(),
+        };
+        self.interactions.insert(id, interaction);
+        let always = GatewayIntents::empty();
+        self.dispatch("INTERACTION_CREATE", always, Some(guild), &payload);
+        id
+    }
+
     /// POST /interactions/{id}/{token}/callback
     pub fn answer_interaction(
         &mut self,
@@ -97,6 +154,9 @@ impl World {
             .ok_or(UNKNOWN_INTERACTION)?;
         if interaction.answer.is_some() {
             return Err(ALREADY_ACKNOWLEDGED);
+        }
+        if !self.channels.contains_key(&interaction.channel) {
+            return Err(UNKNOWN_CHANNEL);
         }
         let acknowledged_after = interaction.dispatched_at.elapsed();
         let answer = self.read_answer(id, body)?;
@@ -195,7 +255,7 @@ impl World {
 
     /// Whether a thread is locked for whoever started this.
     fn is_closed_for(&self, user: UserId, channel: ChannelId) -> bool {
-        let moderates = serenity::all::Permissions::MANAGE_THREADS;
+        let moderates = Permissions::MANAGE_THREADS;
         self.channel(channel)
             .thread()
             .is_some_and(|thread| thread.archived && thread.locked)
@@ -213,6 +273,9 @@ impl World {
             .ok_or(UNKNOWN_WEBHOOK)?;
         if interaction.is_over(now) {
             return Err(INVALID_WEBHOOK_TOKEN);
+        }
+        if !self.channels.contains_key(&interaction.channel) {
+            return Err(UNKNOWN_CHANNEL);
         }
         match interaction.answer {
             None => Err(UNKNOWN_WEBHOOK),

@@ -12,13 +12,9 @@ pub struct Upload {
     pub bytes: Vec<u8>,
 }
 
-/// The JSON under `payload_json`, and the files. `None` for what is not multipart/form-data.
+/// The JSON under `payload_json`, and the files. `None` if they cannot be read.
 pub fn read(content_type: &str, body: &[u8]) -> Option<(Value, Vec<Upload>)> {
-    let boundary = content_type
-        .strip_prefix("multipart/form-data")?
-        .split_once("boundary=")?
-        .1
-        .trim_matches('"');
+    let boundary = content_type.split_once("boundary=")?.1.trim_matches('"');
     let (mut payload, mut uploads) = (Value::Null, Vec::new());
     for part in parts(body, boundary) {
         let headers_end = find(part, b"\r\n\r\n")?;

@@ -4,16 +4,15 @@
 //! `tries_to_press` returns why.
 
 use serde_json::{Value, json};
-use serenity::all::{ChannelId, GatewayIntents, GuildId, MessageId, Permissions, UserId};
-use std::time::Instant;
+use serenity::all::{ChannelId, GuildId, Permissions, UserId};
 
 use super::FakeDiscord;
 use super::answers::{Interaction, Modal};
-use super::interactions::{self, Kind};
+use super::interactions::{Act, Kind};
 use super::messages::{Component, Message};
 use super::refusal::Refusal;
-use super::typing;
-use super::world::{BOT, World};
+use super::typing::{self, Typist};
+use super::world::World;
 
 #[derive(Clone)]
 pub struct Person {
@@ -62,16 +61,7 @@ impl Person {
 
     pub fn tries_to_press(&self, message: &Message, button: &str) -> Result<Interaction, String> {
         let found = self.usable(message, button, "button", Message::buttons)?;
-        let data = json!({
-            "id": found.json["id"], "component_type": found.json["type"], "custom_id": found.custom_id,
-        });
-        Ok(self.interacts(
-            Kind::Component,
-            &found.custom_id,
-            message.channel,
-            Some(message.id),
-            data,
-        ))
+        Ok(self.uses(message, &found, None))
     }
 
     /// Chooses in a select, named by its custom id or its placeholder; values, or labels.
@@ -88,17 +78,29 @@ impl Person {
     ) -> Result<Interaction, String> {
         let found = self.usable(message, select, "select", Message::selects)?;
         let values = typing::selected(&found.json, values)?;
-        let data = json!({
-            "id": found.json["id"], "component_type": found.json["type"], "custom_id": found.custom_id,
-            "values": values,
+        Ok(self.uses(message, &found, Some(values)))
+    }
+
+    fn uses(
+        &self,
+        message: &Message,
+        component: &Component,
+        values: Option<Vec<Value>>,
+    ) -> Interaction {
+        let mut data = json!({
+            "id": component.json["id"], "component_type": component.json["type"],
+            "custom_id": component.custom_id,
         });
-        Ok(self.interacts(
-            Kind::Component,
-            &found.custom_id,
-            message.channel,
-            Some(message.id),
+        if let Some(values) = values {
+            data["values"] = json!(values);
+        }
+        self.interacts(Act {
+            kind: Kind::Component,
+            name: &component.custom_id,
+            channel: message.channel,
+            message: Some(message.id),
             data,
-        ))
+        })
     }
 
     /// A component as it is now on a message that they see.
@@ -153,13 +155,13 @@ impl Person {
             .look(|world| self.sees_channel(world, modal.channel))?;
         let components = typing::filled(&modal.inputs, &inputs)?;
         let data = json!({ "custom_id": modal.custom_id, "components": components });
-        Ok(self.interacts(
-            Kind::ModalSubmit,
-            &modal.custom_id,
-            modal.channel,
-            modal.message,
+        Ok(self.interacts(Act {
+            kind: Kind::ModalSubmit,
+            name: &modal.custom_id,
+            channel: modal.channel,
+            message: modal.message,
             data,
-        ))
+        }))
     }
 
     #[track_caller]
@@ -196,60 +198,10 @@ impl Person {
     }
 
     /// Sends an interaction to the bot.
-    fn interacts(
-        &self,
-        kind: Kind,
-        name: &str,
-        channel: ChannelId,
-        message: Option<MessageId>,
-        data: Value,
-    ) -> Interaction {
-        let id = self.discord.change(|world| {
-            let id = serenity::all::InteractionId::new(world.new_id());
-            let token = format!("the-token-of-interaction-{id}");
-            let guild = world.guild(self.guild);
-            let mut payload = json!({
-                "id": id, "application_id": BOT, "type": kind.number(), "data": data,
-                "guild": { "id": guild.id, "locale": guild.locale, "features": [] },
-                "guild_id": guild.id, "channel_id": channel,
-                "channel": world.partial_channel_json(channel, self.id),
-                "member": world.member_with_permissions_json(self.guild, self.id, channel),
-                "token": token, "version": 1, "app_permissions": world.permissions(BOT, channel),
-                "locale": world.users[&self.id].locale, "guild_locale": guild.locale,
-                "entitlements": [], "entitlement_sku_ids": [], "context": 0,
-                "authorizing_integration_owners": { "0": guild.id },
-                "attachment_size_limit": 10 << 20,
-            });
-            if let Some(message) = message.and_then(|id| world.message(channel, id)) {
-                payload["message"] = world.message_json(message);
-            }
-            let interaction = interactions::Interaction {
-                id,
-                token,
-                kind,
-                name: name.to_owned(),
-                user: self.id,
-                guild: self.guild,
-                channel,
-                message,
-                dispatched: world.clock.now(),
-                dispatched_at: Instant::now(),
-                answer: None,
-                acknowledged_after: None,
-                original: None,
-                updated: false,
-                followups: Vec::new(),
-            };
-            world.interactions.insert(id, interaction);
-            let guild = Some(self.guild);
-            world.dispatch(
-                "INTERACTION_CREATE",
-                GatewayIntents::empty(),
-                guild,
-                &payload,
-            );
-            id
-        });
+    fn interacts(&self, act: Act) -> Interaction {
+        let id = self
+            .discord
+            .change(|world| world.begin_interaction(self.id, self.guild, act));
         Interaction {
             discord: self.discord.clone(),
             id,
@@ -267,26 +219,18 @@ impl InChannel {
     pub fn tries_to_run(&self, command: &str, options: Value) -> Result<Interaction, String> {
         let data = self.person.discord.look(|world| {
             self.may_run_commands(world)?;
-            typing::command(
-                world,
-                self.person.id,
-                self.person.guild,
-                self.channel,
-                command,
-                &options,
-            )
+            self.typist(world).command(command, &options, None)
         })?;
-        Ok(self
-            .person
-            .interacts(Kind::Command, command, self.channel, None, data))
+        Ok(self.sends(Kind::Command, command, data))
     }
 
-    /// Types into an option with autocomplete; `options` are those filled in before it.
+    /// Types into an option with autocomplete.
     #[track_caller]
     pub fn types_into(&self, command: &str, option: &str, partial: &str) -> Interaction {
         done(self.tries_to_type_into(command, option, partial, json!({})))
     }
 
+    /// The same, with other options filled in before.
     pub fn tries_to_type_into(
         &self,
         command: &str,
@@ -294,21 +238,31 @@ impl InChannel {
         partial: &str,
         options: Value,
     ) -> Result<Interaction, String> {
-        let (person, channel) = (&self.person, self.channel);
-        let data = person.discord.look(|world| {
+        let data = self.person.discord.look(|world| {
             self.may_run_commands(world)?;
             let focused = Some((option, partial));
-            typing::partial_command(
-                world,
-                person.id,
-                person.guild,
-                channel,
-                command,
-                &options,
-                focused,
-            )
+            self.typist(world).command(command, &options, focused)
         })?;
-        Ok(person.interacts(Kind::Autocomplete, command, channel, None, data))
+        Ok(self.sends(Kind::Autocomplete, command, data))
+    }
+
+    fn typist<'a>(&self, world: &'a World) -> Typist<'a> {
+        Typist {
+            world,
+            user: self.person.id,
+            guild: self.person.guild,
+            channel: self.channel,
+        }
+    }
+
+    fn sends(&self, kind: Kind, command: &str, data: Value) -> Interaction {
+        self.person.interacts(Act {
+            kind,
+            name: command,
+            channel: self.channel,
+            message: None,
+            data,
+        })
     }
 
     fn may_run_commands(&self, world: &World) -> Result<(), String> {
@@ -349,5 +303,8 @@ impl InChannel {
 
 #[track_caller]
 fn done<T>(result: Result<T, String>) -> T {
-    result.unwrap_or_else(|why| panic!("{why}"))
+    match result {
+        Ok(done) => done,
+        Err(why) => panic!("{why}"),
+    }
 }

@@ -29,7 +29,6 @@ pub const UNKNOWN_CHANNEL: Refusal = Refusal::new(404, 10003, "Unknown Channel")
 pub const UNKNOWN_GUILD: Refusal = Refusal::new(404, 10004, "Unknown Guild");
 pub const UNKNOWN_MEMBER: Refusal = Refusal::new(404, 10007, "Unknown Member");
 pub const UNKNOWN_MESSAGE: Refusal = Refusal::new(404, 10008, "Unknown Message");
-pub const UNKNOWN_ROLE: Refusal = Refusal::new(404, 10011, "Unknown Role");
 pub const UNKNOWN_USER: Refusal = Refusal::new(404, 10013, "Unknown User");
 pub const UNKNOWN_EMOJI: Refusal = Refusal::new(400, 10014, "Unknown Emoji");
 pub const UNKNOWN_WEBHOOK: Refusal = Refusal::new(404, 10015, "Unknown Webhook");

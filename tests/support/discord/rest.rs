@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use axum::body::to_bytes;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::{Value, json};
 use serenity::all::ChannelId;
@@ -56,21 +57,9 @@ pub async fn serve(
     let Ok(bytes) = to_bytes(body, usize::MAX).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let header = |name| {
-        head.headers
-            .get(name)
-            .and_then(|value: &axum::http::HeaderValue| value.to_str().ok())
-            .unwrap_or_default()
-    };
-    let read = match multipart::read(header(header::CONTENT_TYPE.as_str()), &bytes) {
-        Some(read) => Ok(read),
-        None if bytes.is_empty() => Ok((Value::Null, Vec::new())),
-        None => serde_json::from_slice(&bytes).map(|body| (body, Vec::new())),
-    };
-    let authorization = header(header::AUTHORIZATION.as_str());
-    let authorized = authorization == format!("Bot {}", discord.token());
-    let path = head.uri.path();
-    let (body, uploads) = read.as_ref().ok().cloned().unwrap_or_default();
+    let read = read_body(header(&head, header::CONTENT_TYPE), &bytes);
+    let well_formed = read.is_some();
+    let (body, uploads) = read.unwrap_or_default();
     let call = Call {
         method: head.method.to_string(),
         path: head.uri.to_string(),
@@ -79,26 +68,22 @@ pub async fn serve(
         at: Instant::now(),
         status: None,
     };
-    let number = discord.note_call(call.clone());
-
+    let path = head.uri.path().trim_start_matches("/api/v10");
     let request = Request {
         method: call.method.clone(),
-        path: path
-            .trim_start_matches("/api/v10")
-            .trim_matches('/')
-            .split('/')
-            .map(decode)
-            .collect(),
+        path: path.trim_matches('/').split('/').map(decode).collect(),
         query: query(head.uri.query().unwrap_or_default()),
         body,
         uploads,
-        authorized,
+        authorized: header(&head, header::AUTHORIZATION) == format!("Bot {}", discord.token()),
         gateway_url: discord.gateway_url(),
     };
-    let perform = || match read {
-        Err(_) => respond(Err(BAD_JSON)),
-        Ok(_) => respond(discord.change(|world| answer(world, request))),
+    let perform = || match well_formed {
+        false => respond(Err(BAD_JSON)),
+        true => respond(discord.change(|world| answer(world, request))),
     };
+
+    let number = discord.note_call(call.clone());
     let taken = discord.shared.rate_limits.lock().unwrap().take(&call);
     let mut response = match taken.as_ref().and_then(Taken::refusal) {
         Some(refusal) => refusal,
@@ -109,6 +94,25 @@ pub async fn serve(
     }
     discord.note_status(number, response.status().as_u16());
     response
+}
+
+fn header(head: &Parts, name: HeaderName) -> &str {
+    let value = head.headers.get(name);
+    value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+/// `None` if it is not what it says it is.
+fn read_body(content_type: &str, bytes: &[u8]) -> Option<(Value, Vec<Upload>)> {
+    if content_type.starts_with("multipart/form-data") {
+        multipart::read(content_type, bytes)
+    } else if bytes.is_empty() {
+        Some((Value::Null, Vec::new()))
+    } else {
+        let body = serde_json::from_slice(bytes).ok()?;
+        Some((body, Vec::new()))
+    }
 }
 
 fn answer(world: &mut World, request: Request) -> Reply {

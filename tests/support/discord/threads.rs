@@ -1,16 +1,17 @@
 //! Threads and channels: started, changed, deleted.
 
-use serde_json::{Value, json};
-use serenity::all::{ChannelId, ChannelType, GatewayIntents, MessageId, Permissions, UserId};
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+use serenity::all::{ChannelId, ChannelType, GatewayIntents, MessageId, Permissions, UserId};
+
+use super::limits;
 use super::messages::HAS_THREAD;
 use super::refusal::{
     MESSAGE_HAS_THREAD, MISSING_PERMISSIONS, Refusal, THREAD_IS_ARCHIVED, THREAD_IS_LOCKED,
     UNKNOWN_MESSAGE, WRONG_CHANNEL_TYPE,
 };
-use super::world::{Channel, Place, Thread, World};
-use super::{limits, world::BOT};
+use super::world::{BOT, Channel, Place, Thread, World};
 
 const THREAD_CREATED: u8 = 18;
 const THREAD_STARTER: u8 = 21;

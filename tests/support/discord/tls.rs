@@ -78,6 +78,7 @@ impl axum::serve::Listener for TlsListener {
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
             if let Ok((stream, address)) = self.tcp.accept().await
+                && stream.set_nodelay(true).is_ok()
                 && let Ok(stream) = self.acceptor.accept(stream).await
             {
                 return (stream, address);

@@ -110,12 +110,18 @@ fn message_lines(world: &World, channel: &Channel, message: &Message) -> String 
     text
 }
 
-/// With names for mentions, and times for timestamps.
+/// With names for mentions of people, roles, channels and commands, and times for timestamps.
 fn readable(world: &World, channel: &Channel, content: &str) -> String {
     static MARK: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"<(?<kind>@&|@!?|#|t:)(?<id>\d+)(?::(?<style>[a-zA-Z]))?>").unwrap()
+        Regex::new(
+            r"<(?<kind>@&|@!?|#|t:)(?<id>\d+)(?::(?<style>[a-zA-Z]))?>|</(?<command>[^:>]+):\d+>",
+        )
+        .unwrap()
     });
     let named = |found: &Captures| {
+        if let Some(command) = found.name("command") {
+            return Some(format!("/{}", command.as_str()));
+        }
         let id: u64 = found["id"].parse().ok().filter(|id| *id > 0)?;
         match &found["kind"] {
             "t:" => {

@@ -1,7 +1,7 @@
 //! What Discord's client makes of what a member types, and what it does not let through.
 
 use serde_json::{Map, Value, json};
-use serenity::all::{ChannelId, GuildId, Permissions, RoleId, UserId};
+use serenity::all::{ChannelId, GuildId, Permissions, UserId};
 
 use super::commands::{
     BOOLEAN, CHANNEL, INTEGER, MENTIONABLE, NUMBER, ROLE, STRING, SUBCOMMAND, SUBCOMMAND_GROUP,
@@ -10,136 +10,173 @@ use super::commands::{
 use super::limits::items;
 use super::world::{World, id_in};
 
-/// The data of a whole command, such as `round open`.
-pub fn command(
-    world: &World,
-    user: UserId,
-    guild: GuildId,
-    channel: ChannelId,
-    typed: &str,
-    given: &Value,
-) -> Result<Value, String> {
-    partial_command(world, user, guild, channel, typed, given, None)
+/// Somebody with a channel before them.
+pub struct Typist<'a> {
+    pub world: &'a World,
+    pub user: UserId,
+    pub guild: GuildId,
+    pub channel: ChannelId,
 }
 
-/// With an option still being typed into, its required options may be missing.
-pub fn partial_command(
-    world: &World,
-    user: UserId,
-    guild: GuildId,
-    channel: ChannelId,
-    typed: &str,
-    given: &Value,
-    focused: Option<(&str, &str)>,
-) -> Result<Value, String> {
-    let mut words = typed.split_whitespace();
-    let name = words.next().unwrap_or_default();
-    let command = world.commands.named(guild, name).ok_or_else(|| {
-        format!(
-            "there is no command /{name} here; the bot has registered {}",
-            names(&world.commands.global)
-        )
-    })?;
-    may_use(world, user, channel, command)?;
+impl Typist<'_> {
+    /// The data of a command, such as `round open`. While an option is still being typed into,
+    /// `focused` holds its name and what it says, and required options may be missing.
+    pub fn command(
+        &self,
+        typed: &str,
+        given: &Value,
+        focused: Option<(&str, &str)>,
+    ) -> Result<Value, String> {
+        let commands = &self.world.commands;
+        let mut words = typed.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let command = commands.named(self.guild, name).ok_or_else(|| {
+            let known = names(&commands.global);
+            format!("there is no command /{name} here; the bot has registered {known}")
+        })?;
+        self.may_use(command)?;
 
-    let mut path = Vec::new();
-    let mut leaf = command;
-    for word in words {
-        leaf = items(&leaf["options"])
-            .find(|option| option["name"] == word && is_subcommand(option))
-            .ok_or_else(|| format!("there is no /{typed}: `{word}` is no subcommand"))?;
-        path.push(leaf);
-    }
-    if items(&leaf["options"]).any(is_subcommand) {
-        return Err(format!("/{typed} has subcommands, name one of them"));
+        let mut path = Vec::new();
+        let mut leaf = command;
+        for word in words {
+            leaf = items(&leaf["options"])
+                .find(|option| option["name"] == word && is_subcommand(option))
+                .ok_or_else(|| format!("there is no /{typed}: `{word}` is no subcommand"))?;
+            path.push(leaf);
+        }
+        if items(&leaf["options"]).any(is_subcommand) {
+            return Err(format!("/{typed} has subcommands, name one of them"));
+        }
+
+        let mut resolved = Value::Object(Map::new());
+        let mut options = self
+            .options(leaf, given, focused, &mut resolved)
+            .map_err(|why| format!("/{typed}: {why}"))?;
+        for subcommand in path.iter().rev() {
+            options = vec![json!({
+                "name": subcommand["name"], "type": subcommand["type"], "options": options,
+            })];
+        }
+        let mut data = json!({
+            "id": command["id"], "name": name, "type": 1, "options": options,
+            "resolved": resolved,
+        });
+        if let Some(guild) = command.get("guild_id") {
+            data["guild_id"] = guild.clone();
+        }
+        Ok(data)
     }
 
-    let mut resolved = Value::Object(Map::new());
-    let mut options = typed_options(world, guild, leaf, given, focused, &mut resolved)
-        .map_err(|why| format!("/{typed}: {why}"))?;
-    for subcommand in path.iter().rev() {
-        options = vec![json!({
-            "name": subcommand["name"], "type": subcommand["type"], "options": options,
-        })];
+    fn may_use(&self, command: &Value) -> Result<(), String> {
+        const GUILD: u64 = 0;
+        let name = names([command]);
+        if let Some(contexts) = command["contexts"].as_array()
+            && !contexts
+                .iter()
+                .any(|context| context.as_u64() == Some(GUILD))
+        {
+            return Err(format!("/{name} cannot be used in guilds"));
+        }
+        let needed = match permission_bits(&command["default_member_permissions"]) {
+            None => return Ok(()),
+            Some(0) => Permissions::ADMINISTRATOR,
+            Some(bits) => Permissions::from_bits_retain(bits),
+        };
+        if self
+            .world
+            .permissions(self.user, self.channel)
+            .contains(needed)
+        {
+            Ok(())
+        } else {
+            Err(format!(
+                "/{name} is shown only to members who have {needed}"
+            ))
+        }
     }
-    let mut data = json!({
-        "id": command["id"], "name": name, "type": 1, "options": options, "resolved": resolved,
-    });
-    if let Some(guild) = command.get("guild_id") {
-        data["guild_id"] = guild.clone();
-    }
-    Ok(data)
-}
 
-fn may_use(world: &World, user: UserId, channel: ChannelId, command: &Value) -> Result<(), String> {
-    const GUILD: u64 = 0;
-    let name = names([command]);
-    if let Some(contexts) = command["contexts"].as_array()
-        && !contexts
-            .iter()
-            .any(|context| context.as_u64() == Some(GUILD))
-    {
-        return Err(format!("/{name} cannot be used in guilds"));
+    fn options(
+        &self,
+        command: &Value,
+        given: &Value,
+        focused: Option<(&str, &str)>,
+        resolved: &mut Value,
+    ) -> Result<Vec<Value>, String> {
+        let known = &command["options"];
+        let empty = Map::new();
+        let given = given.as_object().unwrap_or(&empty);
+        let mut options = Vec::new();
+        for (name, value) in given {
+            let option = items(known)
+                .find(|option| option["name"] == *name)
+                .ok_or_else(|| {
+                    format!("there is no option `{name}`, only {}", names(items(known)))
+                })?;
+            let value = typed_value(option, value).map_err(|why| format!("`{name}` {why}"))?;
+            self.resolve(option, &value, resolved)
+                .ok_or_else(|| format!("`{name}`: there is no {value} here"))?;
+            options.push(json!({ "name": name, "type": option["type"], "value": value }));
+        }
+        if let Some((name, partial)) = focused {
+            let option = items(known)
+                .find(|option| option["name"] == name && option["autocomplete"] == true)
+                .ok_or_else(|| format!("there is no option `{name}` with autocomplete"))?;
+            options.push(json!({
+                "name": name, "type": option["type"], "value": partial, "focused": true,
+            }));
+            return Ok(options);
+        }
+        let missing = items(known)
+            .filter(|option| option["required"] == true)
+            .find(|option| !given.contains_key(option["name"].as_str().unwrap_or_default()));
+        match missing {
+            Some(option) => Err(format!("the option {} is required", option["name"])),
+            None => Ok(options),
+        }
     }
-    let needed: u64 = match id_or_zero(&command["default_member_permissions"]) {
-        None => return Ok(()),
-        Some(0) => Permissions::ADMINISTRATOR.bits(),
-        Some(needed) => needed,
-    };
-    let needed = Permissions::from_bits_retain(needed);
-    if world.permissions(user, channel).contains(needed) {
-        Ok(())
-    } else {
-        Err(format!(
-            "/{name} is shown only to members who have {needed}"
-        ))
+
+    /// Adds what an id stands for to the interaction; `None` if it stands for nothing.
+    fn resolve(&self, option: &Value, value: &Value, resolved: &mut Value) -> Option<()> {
+        let (world, guild) = (self.world, self.world.guild(self.guild));
+        let kind = option["type"].as_u64()?;
+        let key = || id_in::<u64>(value).map(|id| id.to_string());
+        if matches!(kind, USER | MENTIONABLE)
+            && let Some(user) = id_in(value).filter(|user| world.users.contains_key(user))
+        {
+            resolved["users"][key()?] = world.user_json(user);
+            if guild.members.contains_key(&user) {
+                let mut member = world.member_json(guild.id, user);
+                member.as_object_mut()?.remove("user");
+                member["permissions"] = json!(world.permissions_in_guild(user, guild.id));
+                resolved["members"][key()?] = member;
+            }
+            return Some(());
+        }
+        match kind {
+            ROLE | MENTIONABLE => {
+                let role = guild.role(id_in(value)?)?;
+                resolved["roles"][key()?] = world.role_json(guild, role);
+            }
+            CHANNEL => {
+                let channel = world.channels.get(&id_in(value)?)?;
+                if channel.guild() != Some(guild.id) {
+                    return None;
+                }
+                let json = world.partial_channel_json(channel.id, self.user);
+                resolved["channels"][key()?] = json;
+            }
+            USER => return None,
+            _ => {}
+        }
+        Some(())
     }
 }
 
 /// A permission set is a number in a string, or null.
-fn id_or_zero(value: &Value) -> Option<u64> {
+fn permission_bits(value: &Value) -> Option<u64> {
     match value {
         Value::String(text) => text.parse().ok(),
         other => other.as_u64(),
-    }
-}
-
-fn typed_options(
-    world: &World,
-    guild: GuildId,
-    command: &Value,
-    given: &Value,
-    focused: Option<(&str, &str)>,
-    resolved: &mut Value,
-) -> Result<Vec<Value>, String> {
-    let known = &command["options"];
-    let empty = Map::new();
-    let given = given.as_object().unwrap_or(&empty);
-    let mut options = Vec::new();
-    for (name, value) in given {
-        let option = items(known)
-            .find(|option| option["name"] == *name)
-            .ok_or_else(|| format!("there is no option `{name}`, only {}", names(items(known))))?;
-        let value = typed_value(option, value).map_err(|why| format!("`{name}` {why}"))?;
-        resolve(world, guild, option, &value, resolved)
-            .ok_or_else(|| format!("`{name}`: there is no {value} here"))?;
-        options.push(json!({ "name": name, "type": option["type"], "value": value }));
-    }
-    if let Some((name, partial)) = focused {
-        let option = items(known)
-            .find(|option| option["name"] == name && option["autocomplete"] == true)
-            .ok_or_else(|| format!("there is no option `{name}` with autocomplete"))?;
-        options.push(json!({
-            "name": name, "type": option["type"], "value": partial, "focused": true,
-        }));
-        return Ok(options);
-    }
-    let missing = items(known)
-        .filter(|option| option["required"] == true)
-        .find(|option| !given.contains_key(option["name"].as_str().unwrap_or_default()));
-    match missing {
-        Some(option) => Err(format!("the option {} is required", option["name"])),
-        None => Ok(options),
     }
 }
 
@@ -190,48 +227,6 @@ fn typed_value(option: &Value, typed: &Value) -> Result<Value, String> {
         return Err("is empty".to_owned());
     }
     Ok(typed.clone())
-}
-
-/// Adds what an id stands for to the interaction; `None` if it stands for nothing.
-fn resolve(
-    world: &World,
-    guild: GuildId,
-    option: &Value,
-    value: &Value,
-    resolved: &mut Value,
-) -> Option<()> {
-    let guild = world.guild(guild);
-    let kind = option["type"].as_u64()?;
-    let key = || id_in::<u64>(value).map(|id| id.to_string());
-    if matches!(kind, USER | MENTIONABLE)
-        && let Some(user) = id_in::<UserId>(value).filter(|user| world.users.contains_key(user))
-    {
-        resolved["users"][key()?] = world.user_json(user);
-        if guild.members.contains_key(&user) {
-            let mut member = world.member_json(guild.id, user);
-            member.as_object_mut()?.remove("user");
-            member["permissions"] = json!(world.permissions_in_guild(user, guild.id));
-            resolved["members"][key()?] = member;
-        }
-        return Some(());
-    }
-    match kind {
-        ROLE | MENTIONABLE => {
-            let role = guild.role(id_in::<RoleId>(value)?)?;
-            resolved["roles"][key()?] = world.role_json(guild, role);
-        }
-        CHANNEL => {
-            let id = id_in::<ChannelId>(value)?;
-            let channel = world.channels.get(&id)?;
-            if channel.guild() != Some(guild.id) {
-                return None;
-            }
-            resolved["channels"][key()?] = world.partial_channel_json(id, super::world::BOT);
-        }
-        USER => return None,
-        _ => {}
-    }
-    Some(())
 }
 
 /// The values chosen in a select, given as values or as labels.
