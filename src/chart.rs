@@ -1,5 +1,7 @@
 //! Charts: drawn as SVG, readable at the width of a phone, told in words as well.
 
+pub mod ratings;
+
 use serde::Serialize;
 
 /// A picture, and what it shows in words.

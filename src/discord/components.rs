@@ -13,7 +13,7 @@ use super::permissions::require_organiser;
 use super::render::{self, Look, critique_form, opinion_form};
 use super::reply::{Asked, Failure};
 use super::sentences;
-use crate::deliberation::id::RoundKey;
+use crate::deliberation::id::{Member, RoundKey};
 use crate::deliberation::rating::Likert;
 use crate::deliberation::round::{CandidateKey, OpinionRefused, RatingRefused, Receipt, Round};
 use crate::facilitator::platform::View;
@@ -54,7 +54,7 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
         CustomId::Rate { .. } => {
             let round = facilitator.round(key).await?;
             check_rating_open(asked, &round)?;
-            let place = 0;
+            let place = first_unrated(&round, member);
             asked
                 .answer(render::panel(asked.wording(), &round, member, place))
                 .await
@@ -133,7 +133,12 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
                 progress: facilitator.progress(key),
             };
             asked
-                .answer(render::status(asked.wording(), &view, false))
+                .answer(render::status(
+                    &asked.bot.host,
+                    asked.wording(),
+                    &view,
+                    false,
+                ))
                 .await
         }
         CustomId::Handback { .. } => {
@@ -223,7 +228,7 @@ async fn rate(
     match rated {
         Ok(()) => {
             let round = facilitator.round(key).await?;
-            let place = 0;
+            let place = render::place_of(&round, member, candidate);
             asked
                 .update(render::panel(asked.wording(), &round, member, place))
                 .await
@@ -244,6 +249,16 @@ fn check_rating_open(asked: &Asked<'_>, round: &Round) -> Result<(), Failure> {
     } else {
         Err(Failure::Told(asked.wording().say("rating-closed", &[])))
     }
+}
+
+/// Where the member goes on in the panel.
+fn first_unrated(round: &Round, member: Member) -> u8 {
+    let rated = |key| {
+        let rating = round.ratings.get(&(key, member));
+        rating.is_some_and(|rating| rating.agreement.is_some())
+    };
+    let order = render::panel_order(round, member);
+    order.iter().position(|&key| !rated(key)).unwrap_or(0) as u8
 }
 
 fn selected(pressed: &ComponentInteraction) -> Result<Likert, Failure> {

@@ -3,17 +3,56 @@
 //! [`look`] draws the messages that a round has in its channel; the other functions draw what one
 //! member sees alone. All are plain data ([`Look`], [`Form`]) until they are sent.
 
+mod announcements;
+mod card;
 pub mod form;
 pub mod look;
+mod mine;
+mod panel;
+mod phrases;
+mod replies;
+mod result;
+mod standing;
+mod state;
+mod why;
 
-use crate::deliberation::id::Member;
+use crate::deliberation::round::Phase;
 use crate::deliberation::round::board::Item;
-use crate::deliberation::round::{OpinionRefused, Round};
 use crate::discord::wording::Wording;
 use crate::facilitator::platform::View;
 
 pub use form::{Form, critique_form, opinion_form};
-pub use look::Look;
+pub use look::{Button, Embed, Look, Select};
+pub use mine::mine;
+pub use panel::{panel, panel_order, place_of};
+pub use replies::{
+    handed_back, list, opinion_refused, opinion_saved, opinion_withdrawn, returned_text, status,
+};
+pub use why::why;
+
+/// A message of a round as it should look now.
+///
+/// # Panics
+/// When the round has no such item.
+pub fn look(host: &HostFacts, wording: &Wording, view: &View<'_>, item: Item) -> Look {
+    let round = view.round;
+    match (item, &round.phase) {
+        (Item::Card, _) => card::card(host, wording, view),
+        (Item::TooFew, _) => announcements::too_few(wording, round),
+        (Item::Candidate { stage, candidate }, _) => {
+            announcements::candidate(wording, round, stage, candidate)
+        }
+        (Item::RatingOpen { stage }, _) => announcements::rating_open(wording, round, stage),
+        (Item::ClosingEarly { stage }, _) => announcements::closing_early(wording, round, stage),
+        (Item::Result, Phase::Concluded { result, .. }) => result::result(wording, round, result),
+        (Item::Cancelled, Phase::Cancelled { why, .. }) => {
+            announcements::cancelled(wording, round, *why)
+        }
+        (Item::Result | Item::Cancelled, phase) => {
+            panic!("a round in {phase:?} does not show {item:?}")
+        }
+    }
+}
 
 /// What has to be said truthfully about this host.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,59 +71,4 @@ pub enum Processed {
     Local,
     /// At an endpoint: the name of its host.
     Endpoint(String),
-}
-
-/// A message of a round as it should look now.
-pub fn look(host: &HostFacts, wording: &Wording, view: &View<'_>, item: Item) -> Look {
-    todo!()
-}
-
-/// The private panel: the candidate at `place` in the member's own order.
-pub fn panel(wording: &Wording, round: &Round, member: Member, place: u8) -> Look {
-    todo!()
-}
-
-/// "How was this chosen?"
-pub fn why(wording: &Wording, round: &Round) -> Look {
-    todo!()
-}
-
-/// "What became of my contribution?"
-pub fn mine(wording: &Wording, round: &Round, member: Member) -> Look {
-    todo!()
-}
-
-/// The member's opinion was saved, as `round` has it now.
-pub fn opinion_saved(wording: &Wording, round: &Round, member: Member) -> Look {
-    todo!()
-}
-
-/// The opinion was not saved; no word of it is lost.
-pub fn opinion_refused(
-    wording: &Wording,
-    round: &Round,
-    refused: &OpinionRefused,
-    text: &str,
-) -> Look {
-    todo!()
-}
-
-/// The opinion as its author wrote it, after a cancellation.
-pub fn handed_back(wording: &Wording, round: &Round, member: Member) -> Look {
-    todo!()
-}
-
-/// The text that [`opinion_refused`] showed, read from the message with the button.
-pub fn returned_text(message: &serenity::all::Message) -> Option<&str> {
-    message.embeds.first()?.description.as_deref()
-}
-
-/// Where a round stands; organisers are told what they can do.
-pub fn status(wording: &Wording, view: &View<'_>, organiser: bool) -> Look {
-    todo!()
-}
-
-/// The rounds of a guild, the latest first.
-pub fn list(wording: &Wording, rounds: &[Round]) -> Look {
-    todo!()
 }

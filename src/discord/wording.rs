@@ -30,7 +30,8 @@ impl Wording {
         })
     }
 
-    /// The message `id`, which is always a literal so that it can be searched for.
+    /// The message `id`, or the attribute `id.attribute` of one; always a literal, so that it can be
+    /// searched for.
     ///
     /// Where a message or an argument is missing, something less good is shown, and a test has
     /// failed.
@@ -42,7 +43,11 @@ impl Wording {
         let found = [&self.bundle, &self.english]
             .into_iter()
             .find_map(|bundle| {
-                let pattern = bundle.get_message(id)?.value()?;
+                let message = |id| bundle.get_message(id);
+                let pattern = match id.split_once('.') {
+                    None => message(id)?.value()?,
+                    Some((id, attribute)) => message(id)?.get_attribute(attribute)?.value(),
+                };
                 let mut errors = Vec::new();
                 let text = bundle.format_pattern(pattern, Some(&arguments), &mut errors);
                 if !errors.is_empty() {

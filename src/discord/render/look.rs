@@ -118,6 +118,11 @@ impl Look {
         }
     }
 
+    /// The message may mention that role.
+    pub fn mention(self, mentions: Option<Role>) -> Self {
+        Self { mentions, ..self }
+    }
+
     pub fn chart(self, chart: Option<Chart>) -> Self {
         Self { chart, ..self }
     }
@@ -200,7 +205,12 @@ impl Look {
     }
 
     fn embeds(&self) -> Vec<CreateEmbed> {
-        self.embed.iter().map(Embed::to_create).collect()
+        let told = |embed: &&Embed| embed.characters() > 0;
+        self.embed
+            .iter()
+            .filter(told)
+            .map(Embed::to_create)
+            .collect()
     }
 
     fn components(&self) -> Vec<CreateActionRow> {
