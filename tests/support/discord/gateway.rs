@@ -8,7 +8,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde_json::{Value, json};
-use serenity::all::{ChannelId, GatewayIntents, GuildId, Permissions};
+use serenity::all::{ChannelId, GatewayIntents, GuildId};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::FakeDiscord;
@@ -197,11 +197,8 @@ impl World {
         intent: GatewayIntents,
         data: Value,
     ) {
-        let sees = self
-            .permissions(BOT, channel)
-            .contains(Permissions::VIEW_CHANNEL);
-        if sees {
-            self.dispatch(event, intent, self.channel(channel).guild(), &data);
+        if let Ok(seen) = self.seen_by(BOT, channel) {
+            self.dispatch(event, intent, seen.guild(), &data);
         }
     }
 
