@@ -62,9 +62,9 @@ impl Store {
         let folder = Folder::lock(folder)?;
         let tree = Some(folder.open_tree()?);
         let writer = Writer {
-            folder,
-            flush,
             tree,
+            flush,
+            folder,
         };
         let (jobs, waiting) = mpsc::channel();
         let (breaks, broken) = watch::channel(None);
