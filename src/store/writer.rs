@@ -124,7 +124,9 @@ impl Writer {
         let reason = match worked {
             Ok(Ok(closing)) => {
                 drop(self);
-                closing.map(|closed| closed.send(()));
+                if let Some(closed) = closing {
+                    let _ = closed.send(());
+                }
                 return;
             }
             // Without the places in sled's source where it has passed.
