@@ -37,10 +37,7 @@ spread =
     { $agree ->
         [one] { $agree } agrees
        *[other] { $agree } agree
-    }, { $neutral ->
-        [one] { $neutral } is neutral
-       *[other] { $neutral } are neutral
-    }, { $dissent ->
+    }, { $neutral } neutral, { $dissent ->
         [one] { $dissent } dissents
        *[other] { $dissent } dissent
     }
