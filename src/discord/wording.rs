@@ -32,31 +32,37 @@ impl Wording {
 
     /// The message `id`, which is always a literal so that it can be searched for.
     ///
-    /// Where a message or an argument is missing, something less good is shown, and a test has
-    /// failed.
+    /// Where a message or a value is missing, something less good is shown, and a test has failed.
     pub fn say(&self, id: &str, values: &[(&str, Value<'_>)]) -> String {
-        let arguments: FluentArgs<'_> = values
+        let values: FluentArgs<'_> = values
             .iter()
             .map(|(name, value)| (*name, value.clone()))
             .collect();
-        let found = [&self.bundle, &self.english]
+        let in_one_of = [&self.bundle, &self.english]
             .into_iter()
             .find_map(|bundle| {
                 let pattern = bundle.get_message(id)?.value()?;
-                let mut errors = Vec::new();
-                let text = bundle.format_pattern(pattern, Some(&arguments), &mut errors);
-                if !errors.is_empty() {
-                    assert!(!cfg!(test), "the message {id} lacks something: {errors:?}");
-                    tracing::warn!(id, ?errors, "a wording lacks something");
-                }
-                Some(text.into_owned())
+                Some((bundle, pattern))
             });
-        found.unwrap_or_else(|| {
-            assert!(!cfg!(test), "there is no message {id}");
-            tracing::error!(id, "a wording is missing");
-            id.to_owned()
-        })
+        let Some((bundle, pattern)) = in_one_of else {
+            report(id, "there is no such message");
+            return id.to_owned();
+        };
+        let mut errors = Vec::new();
+        let said = bundle.format_pattern(pattern, Some(&values), &mut errors);
+        for error in errors {
+            report(id, &error.to_string());
+        }
+        said.into_owned()
     }
+}
+
+/// A mistake in the code or in a translation: a test fails by it, people are spared.
+fn report(id: &str, error: &str) {
+    if cfg!(test) {
+        panic!("the message {id}: {error}");
+    }
+    tracing::error!(id, error, "a wording cannot be said as it should be");
 }
 
 fn bundle(ftl: &str) -> Result<FluentBundle<FluentResource>> {

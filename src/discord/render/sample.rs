@@ -174,7 +174,7 @@ pub fn conclude(round: &mut Round) {
     for missing in round.missing_predictions() {
         let distributions = missing.candidates.iter().map(|&key| (key, predicted(4)));
         let distributions: Vec<_> = distributions.collect();
-        round.predicted(missing.member, distributions.into_iter());
+        round.predicted(missing.member, distributions);
     }
     let thresholds = OutcomeThresholds {
         rated: 0.5,

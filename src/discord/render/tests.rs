@@ -737,14 +737,6 @@ fn check_limits(item: Option<Item>, look: &Look) {
 
 /// In every phase that a round passes through.
 fn check_everything(round: &Round) {
-    use std::io::Write as _; // TEMP
-    if let Ok(path) = std::env::var("DUMP") { // TEMP
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path).unwrap(); // TEMP
-        writeln!(file, "################ {:?}", round.phase).unwrap(); // TEMP
-        for (item, look) in everything(round) { writeln!(file, "==== {item:?}\n{}\n", words(&look)).unwrap(); // TEMP
-            if let (Some(Item::Result), Some(chart)) = (item, &look.chart) { std::fs::write(format!("{path}.png"), chart.to_png(1.0)).unwrap(); } // TEMP
-        } // TEMP
-    } // TEMP
     for (item, look) in everything(round) {
         check_limits(item, &look);
     }
