@@ -1,6 +1,7 @@
 //! Parses, wires and prints: one file a subcommand.
 
 mod bench;
+mod bot;
 mod deliberate;
 mod doctor;
 mod engines;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use accord::config::Config;
+use accord::config::{Config, LogFormat};
 use anyhow::{Context, Result, bail};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -37,6 +38,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Bot(bot::Args),
     Deliberate(deliberate::Args),
     Rate(rate::Args),
     Train(train::Args),
@@ -109,6 +111,25 @@ fn one_line(error: &anyhow::Error) -> String {
     lines.join(" ")
 }
 
+/// Errors and warnings; a bot also tells what it does.
+fn start_log(command: &Command, config: Option<&Config>) {
+    let ours = match command {
+        Command::Bot(_) => "warn,accord=info",
+        _ => "warn",
+    };
+    // mistral.rs warns of settings that it changes by itself.
+    let quiet = "mistralrs_core=error,mistralrs_quant=error";
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(format!("{ours},{quiet}")));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match config.map(|config| config.log.format) {
+        Some(LogFormat::Json) => log.json().init(),
+        Some(LogFormat::Human) | None => log.init(),
+    }
+}
+
 fn start(cli: Cli) -> Result<ExitCode> {
     match dotenvy::dotenv() {
         // The error would show the line, which may hold the token.
@@ -118,20 +139,18 @@ fn start(cli: Cli) -> Result<ExitCode> {
         Err(error) if !error.not_found() => return Err(error).context("cannot read .env"),
         _ => {}
     }
-    let filter = EnvFilter::try_from_default_env()
-        // mistral.rs warns of settings that it changes by itself.
-        .unwrap_or_else(|_| EnvFilter::new("warn,mistralrs_core=error,mistralrs_quant=error"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
-
     let config = Config::load(cli.config.as_deref());
+    start_log(&cli.command, config.as_ref().ok());
     let runtime = tokio::runtime::Runtime::new()?;
     let finished = runtime.block_on(async {
-        let is_training = matches!(cli.command, Command::Train(_));
+        let asked_to_stop = match cli.command {
+            Command::Train(_) => Some("stopping after this step; interrupt again to stop at once"),
+            Command::Bot(_) => Some("stopping; interrupt again to stop at once"),
+            _ => None,
+        };
         let command = async {
             match cli.command {
+                Command::Bot(args) => bot::run(args, &config?).await,
                 Command::Doctor(args) => doctor::run(args, config).await,
                 Command::Deliberate(args) => deliberate::run(args, &config?).await,
                 Command::Rate(args) => rate::run(args, &config?).await,
@@ -146,10 +165,8 @@ fn start(cli: Cli) -> Result<ExitCode> {
             finished = &mut command => return Some(finished),
             _ = tokio::signal::ctrl_c() => INTERRUPTED.store(true, Ordering::Relaxed),
         }
-        if !is_training {
-            return None;
-        }
-        eprintln!("stopping after this step; interrupt again to stop at once");
+        // These stop by themselves, and leave nothing half done.
+        eprintln!("{}", asked_to_stop?);
         tokio::select! {
             finished = &mut command => Some(finished),
             _ = tokio::signal::ctrl_c() => None,

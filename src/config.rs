@@ -3,11 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use chrono::TimeDelta;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use rust_embed::RustEmbed;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
+use crate::deliberation::outcome::OutcomeThresholds;
+use crate::deliberation::record::FEWEST_OPINIONS;
+use crate::deliberation::round::RatingMode;
+use crate::deliberation::selection::PostedCandidates;
 use crate::deliberation::welfare::WelfareFunction;
 use crate::inference::drafting::DraftingSettings;
 use crate::inference::model_files::ModelSource;
@@ -34,6 +39,98 @@ pub struct Config {
     pub deliberation: DeliberationSettings,
     /// How models are fine-tuned.
     pub training: TrainingSettings,
+    /// What rounds are opened with where nobody says otherwise.
+    pub rounds: RoundDefaults,
+    /// From which shares on an outcome is reached.
+    pub outcome: OutcomeThresholds,
+    /// Where Discord is.
+    pub discord: DiscordSettings,
+    /// What Accord tells its host.
+    pub log: LogSettings,
+}
+
+/// The section `[rounds]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoundDefaults {
+    /// So many opinions are needed.
+    pub minimum: usize,
+    /// So many candidates are posted.
+    pub posted: PostedCandidates,
+    /// How long opinions can be written, as `24h`.
+    #[serde(deserialize_with = "duration")]
+    pub opinions_for: TimeDelta,
+    /// How long candidates can be rated.
+    #[serde(deserialize_with = "duration")]
+    pub ratings_for: TimeDelta,
+    /// How agreement is given.
+    pub rating: RatingMode,
+    /// Whether a round has a thread of its own, where that is possible.
+    pub threads: bool,
+    /// How long before it closes early, rating is announced to.
+    #[serde(deserialize_with = "duration")]
+    pub early_close_notice: TimeDelta,
+    /// Days after the result when opinions and critiques are deleted.
+    pub retention_days: u16,
+}
+
+/// The section `[discord]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiscordSettings {
+    /// Another place for Discord's API, which also takes care of its rate limits.
+    pub api_url: Option<String>,
+    /// Another place for Discord's gateway.
+    pub gateway_url: Option<String>,
+    /// Which shards this process runs.
+    pub shards: Shards,
+}
+
+/// Which part of all guilds a process looks after: `auto`, or shards of a total as `0-3/16`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Shards {
+    /// All guilds, in as many shards as Discord recommends.
+    Auto,
+    /// `first..=last` of `total`.
+    Range { first: u32, last: u32, total: u32 },
+}
+
+impl TryFrom<String> for Shards {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let range = || {
+            let (range, total) = text.split_once('/')?;
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+            let total = total.trim().parse().ok()?;
+            (first <= last && last < total).then_some(Self::Range { first, last, total })
+        };
+        range().ok_or_else(|| {
+            format!("expected \"auto\", or shards of a total as \"0-3/16\", not \"{text}\"")
+        })
+    }
+}
+
+/// The section `[log]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    pub format: LogFormat,
+}
+
+/// Who reads the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// People.
+    Human,
+    /// Programs: one JSON object a line.
+    Json,
 }
 
 /// The section `[training]`.
@@ -175,6 +272,17 @@ impl Config {
                 .all(|weight| weight.is_finite() && *weight >= 0.0),
             "training.loss.within and training.loss.between must be 0 or more, they are {within} and {between}"
         );
+        let rounds = &self.rounds;
+        ensure!(
+            rounds.minimum >= FEWEST_OPINIONS,
+            "rounds.minimum must be at least {FEWEST_OPINIONS}, it is {}",
+            rounds.minimum
+        );
+        ensure!(
+            rounds.retention_days <= 365,
+            "rounds.retention_days must be at most 365, it is {}",
+            rounds.retention_days
+        );
         let generator = &self.generator;
         ensure!(
             generator.candidates >= 1,
@@ -200,6 +308,23 @@ impl Config {
         );
         Ok(())
     }
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeDelta, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+/// `24h`, `1h 30m`, `2 days`.
+///
+/// # Errors
+/// What was expected.
+pub fn parse_duration(text: &str) -> Result<TimeDelta> {
+    humantime::parse_duration(text.trim())
+        .ok()
+        .and_then(|duration| TimeDelta::from_std(duration).ok())
+        .filter(|delta| *delta > TimeDelta::zero())
+        .with_context(|| format!("expected a duration such as 24h or 1h 30m, not {text:?}"))
 }
 
 fn embedded(name: &str) -> Result<String> {

@@ -215,11 +215,10 @@ impl<P: Platform> Facilitator<P> {
     }
 
     /// Which round, and what of it, a message shows; of rounds in memory only.
-    pub fn shown_by(&self, guild: Guild, message: Message) -> Option<(RoundKey, Item)> {
+    pub fn shown_by(&self, message: Message) -> Option<(RoundKey, Item)> {
         self.all_live().iter().find_map(|live| {
             let round = live.round();
-            let item = (round.key.guild == guild).then(|| round.item_of(message))??;
-            Some((round.key, item))
+            Some((round.key, round.item_of(message)?))
         })
     }
 
@@ -237,24 +236,12 @@ impl<P: Platform> Facilitator<P> {
         }
     }
 
-    /// A message was deleted.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn message_deleted(self: &Arc<Self>, guild: Guild, message: Message) -> Result<()> {
-        let Some((key, _)) = self.shown_by(guild, message) else {
-            return Ok(());
-        };
-        self.update(key, |round, now| round.message_deleted(message, now))
-            .await
-    }
-
     /// Somebody removed the reactions of others, and perhaps those that the bot had set.
     ///
     /// # Errors
     /// The store's.
-    pub async fn reactions_cleared(self: &Arc<Self>, guild: Guild, message: Message) -> Result<()> {
-        let Some((key, _)) = self.shown_by(guild, message) else {
+    pub async fn reactions_cleared(self: &Arc<Self>, message: Message) -> Result<()> {
+        let Some((key, _)) = self.shown_by(message) else {
             return Ok(());
         };
         self.update(key, |round, _| round.unseed(message)).await?;

@@ -4,8 +4,10 @@
 //! agreement among humans with diverse preferences" (arXiv:2211.15006). `ARCHITECTURE.md`
 //! is the map of this crate.
 
+pub mod chart;
 pub mod config;
 pub mod deliberation;
+pub mod discord;
 pub mod facilitator;
 pub mod inference;
 pub mod store;

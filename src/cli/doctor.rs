@@ -4,6 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use accord::config::{Config, ModelSettings};
+use accord::discord::http;
+use accord::discord::wording::Wording;
+use accord::facilitator::platform::PlatformError;
 use accord::inference::model_files::{self, ModelSource};
 use accord::inference::reward::RewardEngine;
 use accord::inference::tokenizer::Tokenizer;
@@ -15,7 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use indicatif::DecimalBytes;
 use sysinfo::{Disks, System};
 
-use super::{engines, one_line, say};
+use super::{bot, engines, one_line, say};
 
 /// Check the settings, this machine and the model files
 #[derive(clap::Args)]
@@ -23,37 +26,7 @@ pub struct Args {}
 
 /// Prints a line for each check; exit code 1 if one failed.
 pub async fn run(_: Args, config: Result<Config>) -> Result<ExitCode> {
-    let mut checks = vec![("processor", processor()), ("memory", memory())];
-    match config {
-        Err(error) => checks.push(("settings", Err(error))),
-        Ok(config) => {
-            let ModelSettings {
-                generator,
-                reward_model,
-                reward_engine,
-            } = &config.models;
-            let prompts = config
-                .prompts()
-                .map(|_| "read, and the prompts render".to_owned());
-            checks.push(("settings", prompts));
-            checks.push(("data folder", data_folder(&config.data_dir)));
-            checks.push(("models.generator", model(&config, generator)));
-            let packed = match reward_engine {
-                RewardEngine::Packed => check_packed(reward_model),
-                RewardEngine::MistralRs => Ok(()),
-            };
-            checks.push((
-                "models.reward_model",
-                packed.and_then(|()| model(&config, reward_model)),
-            ));
-            for (kind, what) in [
-                (Kind::Generator, "generator version"),
-                (Kind::Reward, "reward version"),
-            ] {
-                checks.push((what, version(&config, kind).await));
-            }
-        }
-    }
+    let checks = checks(config.as_ref()).await;
     let mut healthy = true;
     for (what, found) in checks {
         match found {
@@ -69,6 +42,76 @@ pub async fn run(_: Args, config: Result<Config>) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What was looked at, and what was found or is wrong.
+pub async fn checks(
+    config: Result<&Config, &anyhow::Error>,
+) -> Vec<(&'static str, Result<String>)> {
+    let mut checks = vec![("processor", processor()), ("memory", memory())];
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => {
+            checks.push(("settings", Err(anyhow::anyhow!("{error:#}"))));
+            return checks;
+        }
+    };
+    let ModelSettings {
+        generator,
+        reward_model,
+        reward_engine,
+    } = &config.models;
+    let prompts = config
+        .prompts()
+        .map(|_| "read, and the prompts render".to_owned());
+    checks.push(("settings", prompts));
+    checks.push(("data folder", data_folder(&config.data_dir)));
+    checks.push(("models.generator", model(config, generator)));
+    let packed = match reward_engine {
+        RewardEngine::Packed => check_packed(reward_model),
+        RewardEngine::MistralRs => Ok(()),
+    };
+    checks.push((
+        "models.reward_model",
+        packed.and_then(|()| model(config, reward_model)),
+    ));
+    for (kind, what) in [
+        (Kind::Generator, "generator version"),
+        (Kind::Reward, "reward version"),
+    ] {
+        checks.push((what, version(config, kind).await));
+    }
+    checks.push(("wording", wording(config)));
+    checks.push(("Discord", discord(config).await));
+    checks
+}
+
+fn wording(config: &Config) -> Result<String> {
+    Wording::new(&config.text("wording/en.ftl")?)?;
+    Ok("read".into())
+}
+
+/// Whether the token is there and accepted.
+async fn discord(config: &Config) -> Result<String> {
+    let Some(token) = bot::token() else {
+        return Ok(format!(
+            "{} is not set, which accord bot needs and nothing else",
+            bot::TOKEN
+        ));
+    };
+    let http = http::http(&token, &config.discord, None);
+    match http.get_current_user().await {
+        Ok(me) => Ok(format!("the token is that of {}", me.name)),
+        Err(error) => match http::failure(&error) {
+            PlatformError::Unavailable(why) => bail!(
+                "Discord cannot be reached ({why}); check the network, a proxy, and discord.api_url"
+            ),
+            _ => bail!(
+                "Discord does not accept the token; copy it anew from the application's page \"Bot\" into {} in .env",
+                bot::TOKEN
+            ),
+        },
+    }
 }
 
 async fn version(config: &Config, kind: Kind) -> Result<String> {

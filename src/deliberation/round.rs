@@ -26,7 +26,10 @@ use super::welfare::WelfareFunction;
 
 pub use opinions::{OpinionRefused, Receipt};
 pub use organising::{Extended, LONGEST_PHASE, OrganiserRefused};
-pub use rating::{CritiqueRefused, DraftInput, MissingPrediction, RatingRefused, RevisionInput};
+pub use rating::{
+    CRITIQUE_CHARACTERS, CritiqueRefused, DraftInput, MissingPrediction, RatingRefused,
+    RevisionInput,
+};
 
 /// A moment.
 pub type Time = DateTime<Utc>;

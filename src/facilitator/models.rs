@@ -1,5 +1,7 @@
 //! What the facilitator needs of the models.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use chrono::Utc;
 use futures::FutureExt;
@@ -47,7 +49,7 @@ pub struct LocalModels {
     pub generator: Generator,
     /// Model and version.
     pub generator_name: String,
-    pub reward_model: RewardModel,
+    pub reward_model: Arc<RewardModel>,
     /// Model and version.
     pub reward_model_name: String,
     pub settings: DraftingSettings,

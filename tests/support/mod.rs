@@ -5,6 +5,8 @@
     reason = "every test file is a crate of its own and uses a part of this"
 )]
 
+pub mod bot;
+pub mod discord;
 pub mod random_model;
 
 use std::io::Write;

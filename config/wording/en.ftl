@@ -1,0 +1,485 @@
+# What Accord says to people. A host translates it by a file of the same name in the data folder
+# (wording/en.ftl there); what that file lacks is said in English.
+#
+# The format is Project Fluent's (projectfluent.org). Text may use Discord's markdown, except on
+# buttons, in selects, forms, footers and charts. Times, people and links come ready made.
+
+# The language of this file: it decides about plural forms.
+language = en
+
+## Shared words
+
+decimal = { $whole }.{ $tenths }
+person-erased = somebody whose data was erased
+person-accord = Accord
+agreement-1 = 1 · strongly disagree
+agreement-2 = 2 · disagree
+agreement-3 = 3 · rather disagree
+agreement-4 = 4 · neither agree nor disagree
+agreement-5 = 5 · rather agree
+agreement-6 = 6 · agree
+agreement-7 = 7 · strongly agree
+quality-1 = 1 · very poor
+quality-2 = 2 · poor
+quality-3 = 3 · rather poor
+quality-4 = 4 · fair
+quality-5 = 5 · rather good
+quality-6 = 6 · good
+quality-7 = 7 · very good
+# After "chosen by" and "ranked by".
+welfare-utilitarian = the mean rating (utilitarian)
+welfare-nash = the geometric mean of the ratings (Bernoulli-Nash)
+welfare-rawlsian = the lowest rating (Rawlsian)
+welfare-alpha = the welfare of the ratings with an inequality aversion of { $alpha }
+welfare-schulze = comparing each with each other (Schulze)
+# Also in charts: no markdown.
+spread =
+    { $agree ->
+        [one] { $agree } agrees
+       *[other] { $agree } agree
+    }, { $neutral ->
+        [one] { $neutral } is neutral
+       *[other] { $neutral } are neutral
+    }, { $dissent ->
+        [one] { $dissent } dissents
+       *[other] { $dissent } dissent
+    }
+
+## Buttons
+
+button-opinion = Write my opinion
+button-change-opinion = Change my opinion
+button-join-late = Join late
+button-opinions-closed = Opinions are closed
+button-withdraw = Withdraw it
+button-late = Join late with this text
+button-handback = Get my opinion back
+button-rate = Rate in private
+button-back = Back
+button-next = Next
+button-critique = Say what you would change
+button-report = Report
+button-status = Where does it stand?
+button-why = How was this chosen?
+button-mine = What became of my opinion?
+button-see-result = See the result
+button-see-card = See the card
+button-extend = Extend
+button-end = End the round
+
+## Where a round stands
+
+opinions-of-minimum = **{ $opinions } of { $minimum } opinions**
+opinions =
+    { $opinions ->
+        [one] **{ $opinions } opinion**
+       *[other] **{ $opinions } opinions**
+    }
+state-opinions-close = Opinions close { $when }.
+state-extended = Too few had written at the first deadline, so it was extended once.
+state-too-few = The time is over, and more opinions are needed. An organiser decides whether to go on. You can still write yours.
+state-drafting =
+    { $opinions ->
+        [one] A language model is writing candidates from { $opinions } opinion.
+       *[other] A language model is writing candidates from { $opinions } opinions.
+    }
+state-revising = A language model is revising the statement with what the group would change.
+state-drafts = { $drafted } of { $wanted } drafts are ready.
+state-queue =
+    { $before ->
+        [one] { $before } other round is before this one.
+       *[other] { $before } other rounds are before this one.
+    }
+state-drafting-failed =
+    { $failures ->
+        [one] It did not work yet. It is tried again { $when }. No opinion is lost.
+       *[other] It did not work { $failures } times. It is tried again { $when }. No opinion is lost.
+    }
+state-posting = The candidates are being posted.
+state-rating-closes = Rate the candidates until { $when }.
+state-rated =
+    { $participants ->
+        [one] { $rated } of { $participants } participant has rated all of them.
+       *[other] { $rated } of { $participants } participants have rated all of them.
+    }
+state-revision-follows = If somebody who rates low says what to change, the statement is revised.
+state-concluded = The round ended { $when }.
+state-cancelled = The round ended { $when }.
+outcome-consensus = **Consensus.** Most of those who rated agree with the statement.
+outcome-contested = **Contested.** Many of those who rated agree with the statement, too few for a consensus.
+outcome-none = **No statement found enough agreement.**
+outcome-unrated = **Unrated.** Too few participants rated to tell whether they agree.
+cancelled-by-organiser = An organiser ended the round without a result.
+cancelled-too-few = Too few wrote an opinion, and the round was ended.
+cancelled-place-gone = The channel or the thread of the round is gone.
+cancelled-no-candidate = No candidate is left that could be rated.
+# In lists.
+phase-opinions = opinions close { $when }
+phase-too-few = too few opinions
+phase-drafting = candidates are being written
+phase-rating = rating closes { $when }
+phase-consensus = consensus
+phase-contested = contested
+phase-none = no statement found enough agreement
+phase-unrated = too few ratings
+phase-cancelled = ended without a result
+
+## The card
+
+card-title = **Round { $round }**
+card-title-notify = { $role } **Round { $round }** is open. What do you think?
+card-state = Where it stands
+card-thread = It goes on in { $thread }.
+card-terms = How it works
+terms-opened = Opened by { $who } on { $when }.
+terms-steps =
+    { $posted ->
+        [one] You write what you think. A language model writes candidates for a statement that the group can agree on, and { $posted } is posted.
+       *[other] You write what you think. A language model writes candidates for a statement that the group can agree on, and up to { $posted } are posted.
+    }
+terms-reactions = You rate them from 1 to 7, by reaction or in private.
+terms-private = You rate them from 1 to 7 in private.
+terms-welfare = The statement is chosen by { $rule }.
+terms-revisions =
+    { $revisions ->
+        [one] It can be revised once with what those who disagree would change.
+       *[other] It can be revised { $revisions } times with what those who disagree would change.
+    }
+card-privacy = What happens with your opinion
+privacy-use = It is used without your name, to write and rank drafts. What you write may shine through in them, so leave out what would give you away.
+privacy-readers = Members and moderators cannot read it. Whoever hosts the bot technically can.
+privacy-local = The models run on the bot's own machine.
+privacy-endpoint = It is sent to the models at { $host }.
+privacy-kept =
+    { $days ->
+        [0] It is deleted as soon as there is a result.
+        [one] It is deleted one day after the result.
+       *[other] It is deleted { $days } days after the result.
+    }
+privacy-reactions = Everybody can see who reacts with which rating. You can rate in private instead.
+privacy-private = Nobody here sees how you rate.
+privacy-deleted-at = Opinions are deleted { $when }.
+privacy-deleted = Opinions have been deleted.
+
+## Announcements
+
+too-few = **Round { $round }** has too few opinions, also after its extension.
+too-few-choice = An organiser decides: extend it again, or end it. If it ends, everybody gets their opinion back.
+too-few-decided = Round { $round } waited here for more opinions. It no longer does.
+candidate-footer = Written by a language model
+candidate-footer-closed = Written by a language model · Rating is closed
+rating-open = **Rating is open.** Rate the candidates above until { $when }.
+rating-open-notify = { $role } **Rating is open.** Rate the candidates above until { $when }.
+rating-open-revised = **The statement was revised.** Rate the candidates above until { $when }.
+rating-how-reactions = React under each one with 1️⃣ (strongly disagree) to 7️⃣ (strongly agree). The last digit that you set counts, and everybody can see who set it.
+rating-how-instead = Would you rather not rate in public? Use the button. There you can also say how well a candidate is written.
+rating-how-private = Use the button. Nobody here sees how you rate, and results stay hidden until rating closes.
+rating-who-counts = Ratings count if you are a participant, that is, if you gave an opinion. A reaction alone does not make you one. You can still join with the button on the card.
+rating-closes-when-all = Rating closes earlier once every participant has rated every candidate.
+rating-closed = Rating is closed.
+closing-early = **Rating closes early,** { $when }. Until then you can rate and change your ratings.
+cancelled-title = **Round { $round } ended without a result**
+cancelled-handback = With the button you get your opinion back, in private. Opinions are deleted { $when }.
+
+## The result
+
+result-consensus = **Round { $round }: consensus.** Most of those who rated agree with this statement.
+result-contested = **Round { $round }: contested.** The group is divided over this statement, which came first.
+result-none = **Round { $round }: no statement found enough agreement; the closest was this one.**
+result-unrated = **Round { $round }: too few rated to tell.** This statement comes first by what is known.
+result-rated =
+    { $participants ->
+        [one] { $rated } of { $participants } participant rated it: { $spread }.
+       *[other] { $rated } of { $participants } participants rated it: { $spread }.
+    }
+result-nobody-rated =
+    { $participants ->
+        [one] The { $participants } participant did not rate it.
+       *[other] None of the { $participants } participants rated it.
+    }
+result-written-by-model = A language model wrote it from the group's opinions. It speaks for the group only as far as these numbers show.
+result-practically-equal = These two are practically equal: { $letter } comes first in only { $share } % of the draws that vary the predicted ratings as far as the model is unsure.
+result-notes = About this result
+result-predicted = Where a participant did not rate, a prediction was used to rank the candidates. Predictions are never counted as people.
+result-real-ratings-differ = By real ratings alone { $letter } would have been chosen: { $statement }
+result-subsets = Each draft read { $read } of { $opinions } opinions.
+result-late =
+    { $late ->
+        [one] { $late } participant joined late. No draft read that opinion.
+       *[other] { $late } participants joined late. No draft read their opinions.
+    }
+result-others =
+    { $people ->
+        [one] { $people } member without an opinion rated it too, which does not count: { $spread }.
+       *[other] { $people } members without an opinion rated it too, which does not count: { $spread }.
+    }
+result-revised =
+    { $critiques ->
+        [one] It is a revision, written with what { $critiques } participant would change.
+       *[other] It is a revision, written with what { $critiques } participants would change.
+    }
+answer-heading = The organisers' answer
+answer-adopted = **Adopted** ({ $who }, { $when })
+answer-partly = **Partly adopted** ({ $who }, { $when })
+answer-rejected = **Rejected** ({ $who }, { $when })
+log-heading = What organisers did
+log-opened = { $who } opened the round
+log-extended = { $who } moved the deadline to { $when }
+log-closed-early = { $who } closed a phase early
+log-cancelled = { $who } ended the round
+log-answered = { $who } answered the result
+log-candidate-withdrawn = a candidate's message was deleted, and the candidate withdrawn
+log-retried = { $who } had the drafting tried again
+
+## The chart
+# No markdown here; short.
+
+chart-agree = agree (5–7)
+chart-neutral = neutral (4)
+chart-dissent = dissent (1–3)
+chart-rated = rated by a participant
+chart-predicted = only predicted
+chart-participants = Participants
+chart-ratings = Their ratings
+chart-welfare = Welfare
+chart-chosen = chosen
+chart-note = { $rated } of { $participants } rated
+chart-told =
+    { $chosen ->
+        [yes] { $letter }, the chosen candidate
+       *[no] { $letter }
+    }: { $spread }; { $predicted ->
+        [0] welfare { $welfare }.
+       *[other] for { $predicted } more it is only predicted; welfare { $welfare }.
+    }
+
+## How was this chosen?
+
+no-result-yet = The round has no result yet.
+why-title = **How the statement of round { $round } was chosen**
+why-drafts = { $drafts } candidates were written, and { $posted } were posted.
+why-rule = They are ranked by { $rule }: over real ratings where there are any, over predicted ones where not.
+why-certainty = The chosen one comes first in { $share } % of the draws that vary the predicted ratings as far as the model is unsure.
+why-real-ratings = By real ratings alone { $letter } comes first.
+why-models = Generator: { $generator }. Reward model: { $rewardmodel }.
+why-chosen = { $letter } · chosen
+why-candidate = { $letter }
+why-welfare = Welfare: utilitarian { $utilitarian }, nash { $nash }, rawlsian { $rawlsian }, schulze { $schulze } of { $others }
+why-rated = { $rated } of { $participants } rated it: { $real } on average.
+why-rated-and-predicted = { $rated } of { $participants } rated it: { $real } on average. Predicted for the same people: { $predicted }.
+why-not-rated = No participant rated it. All is predicted.
+why-scale = Welfare from 1 to 7: utilitarian is the mean rating, nash the geometric mean, rawlsian the lowest. Schulze counts the others that do not beat it.
+
+## What became of my opinion?
+
+mine-title = **You in round { $round }**
+mine-no-opinion = You gave no opinion in this round. Ratings by those who gave none are kept apart and do not count.
+mine-late = You joined late: your opinion was not seen by the drafts. It counts in the ranking.
+mine-drafts =
+    { $drafts ->
+        [one] { $read } of { $drafts } draft read your opinion.
+       *[other] { $read } of { $drafts } drafts read your opinion.
+    }
+mine-winner-read = The draft that became the group's statement was one of them.
+mine-winner-not-read = The draft that became the group's statement was not one of them.
+mine-posted = Of the candidates that were posted, these read it: { $letters }.
+mine-critique =
+    { $drafts ->
+        [one] { $drafts } draft read what you would change.
+       *[other] { $drafts } drafts read what you would change.
+    }
+mine-rating = You rated the group's statement: { $rating }.
+mine-not-rated = You did not rate the group's statement.
+mine-predicted = The model had predicted { $predicted }.
+mine-predicted-counted = The model predicted { $predicted } for you, and ranked with that.
+mine-later = Once there is a result, you see here how it was predicted that you would rate it.
+mine-text = You wrote:
+
+## The panel for rating
+
+panel-progress = **Candidate { $place } of { $candidates }** · { $rated } of { $candidates } rated
+panel-closes = Rating closes { $when }.
+panel-unclear = Several of your reactions stand under one candidate, and it is not known which came last. Please choose here.
+panel-critique = You rated a candidate low. What would you change? The revision reads it, without your name.
+panel-private = Nobody here sees how you rate.
+panel-beside-reactions = Nobody here sees what you choose in this panel. A reaction that you set later replaces it.
+panel-no-opinion = You gave no opinion in this round, so your ratings are kept apart and do not count. You can still join.
+panel-own-opinion = You wrote:
+panel-agreement = How much do you agree?
+panel-quality = How well is it written?
+
+## Forms
+# Titles and labels have at most 45 characters, placeholders 100.
+
+opinion-form-title = Round { $round }: your opinion
+opinion-form-label = A draft reads at most { $characters } characters
+opinion-form-placeholder = What do you think, and why?
+critique-form-title = What would you change?
+critique-form-label = What would make you agree more?
+critique-form-placeholder = Say what is missing or wrong, as plainly as you can.
+
+## Replies about an opinion
+
+opinion-saved = **Your opinion is saved.**
+opinion-changed = **Your changed opinion is saved.**
+opinion-saved-late = **You have joined.** No draft has seen your opinion. It counts in the ranking, and your ratings count.
+opinion-until = You can change or withdraw it until { $when }.
+opinion-drafting-begins = Now there are enough, and drafting begins.
+opinion-withdrawn = Your opinion is withdrawn and deleted.
+opinion-length = An opinion has 10 to 4000 characters, this one has { $characters }. Your text, to be copied:
+opinion-conflict = **Your opinion was changed elsewhere in the meantime,** perhaps on another device. This one is saved:
+opinion-conflict-yours = And this is what you sent just now. To keep it, copy it, and change your opinion with the button:
+opinion-too-late = **Opinions are closed, and drafting has begun.** You can still join with this text: no draft reads it, but it counts in the ranking, and so do your ratings.
+opinion-closed = **Opinions are closed,** and yours stands as you had saved it. What you sent just now was not saved:
+opinion-over = **The round is over.** Your text was not used:
+handback = Your opinion, as you wrote it:
+handback-none = You gave no opinion in this round.
+
+## Status and list
+
+status-title = **Round { $round }**
+status-report =
+    { $people ->
+        [one] { $people } member reported [a candidate]({ $url }).
+       *[other] { $people } members reported [a candidate]({ $url }).
+    }
+can-do-opinions = Organisers: `/round extend`, `/round close` once there are enough opinions, `/round cancel`.
+can-do-too-few = Organisers: `/round extend`, or `/round close` to end it.
+can-do-drafting = Organisers: `/round cancel`. Nothing has a deadline now.
+can-do-failed = Organisers: `/round close` has it tried again at once; `/round cancel`.
+can-do-rating = Organisers: `/round extend`, `/round close` with half an hour's notice, `/round cancel`.
+can-do-concluded = Organisers: `/round answer` says what becomes of the result; `/round export`.
+can-do-cancelled = Nothing is left to do.
+list-title = **Rounds**
+list-empty = There was no round here yet.
+list-entry = **{ $round }** { $question } ({ $phase })
+list-entry-link = [**{ $round }**]({ $url }) { $question } ({ $phase })
+list-more =
+    { $more ->
+        [one] { $more } older round is not shown
+       *[other] { $more } older rounds are not shown
+    }
+
+
+
+## Commands and replies
+
+# What the commands are described as; at most 100 characters each.
+command-round = Find a statement that this community can agree on
+command-round-open = Ask a question, collect opinions in private, and find a statement
+    .question = What the community should decide, as one question
+    .background = What everybody should know before answering
+    .opinions_for = How long opinions can be written, such as 24h or 2 days
+    .ratings_for = How long candidates can be rated, such as 24h or 2 days
+    .welfare = How ratings become one order; without it the mean decides
+    .posted = How many candidates are posted for rating, 3 to 6
+    .minimum = How many opinions are needed
+    .rating = By reaction, which everybody can see, or in private
+    .revisions = How often the winner is revised by those who disagree, 0 to 2
+    .notify = A role that is mentioned twice: now, and when rating opens
+command-round-status = Where a round stands
+    .round = Which round, if it is not the one here
+command-round-extend = Give a phase more time
+    .by = How much longer, such as 12h
+    .round = Which round, if it is not the one here
+command-round-close = Close a phase early; rating is announced to before it closes
+    .round = Which round, if it is not the one here
+command-round-cancel = End a round without a result
+    .round = Which round, if it is not the one here
+command-round-result = Show a result, and how it was chosen
+    .round = Which round, if it is not the latest one here
+command-round-answer = Say publicly what becomes of a result
+    .verdict = Whether the community follows the statement
+    .reasons = Why
+    .round = Which round, if it is not the latest one here
+command-round-list = The rounds of this server
+command-round-export = A round's statements and how often each rating was given, as a file
+    .round = Which round, if it is not the latest one here
+command-opinion = Write or change your opinion, in private
+    .round = Which round, if several are open here
+command-settings = What holds for all rounds of this server
+command-settings-show = Show the settings
+command-settings-set = Change settings
+    .add_organiser = A role whose members may run rounds
+    .remove_organiser = A role whose members may no longer run rounds
+    .threads = Whether a round gets a thread of its own
+    .minimum = How many opinions a round needs
+    .rating = By reaction, which everybody can see, or in private
+    .opinions_for = How long opinions can be written, such as 24h
+    .ratings_for = How long candidates can be rated, such as 24h
+command-privacy = What Accord keeps about you
+command-privacy-what = What is kept, for how long, and who can see it
+command-privacy-export = Everything that is kept about you, as a file
+command-privacy-erase = Delete everything that is kept about you in this server
+command-help = What Accord does, and what you can do
+
+# What goes wrong.
+went-wrong = Something went wrong on Accord's side. It is noted; please try again in a minute.
+only-in-servers = Accord works in servers only.
+old-button = This button does nothing any more. Use the newest message of the round, or /opinion.
+not-an-organiser = Only organisers can do this: members with a role from /settings, or with the permission Manage Messages where none is set.
+needs-manage-server = This needs the permission Manage Server.
+no-such-round = There is no round { $round } here. /round list shows all.
+no-round-here = No such round in this channel. Name one with the option round; /round list shows all.
+which-round = Several rounds are open here. Name one with the option round.
+bad-duration = I cannot read “{ $given }” as a duration from one minute to 30 days. Write it as 24h, 90m or 2 days.
+cannot-notify = I may not mention that role. Allow anyone to mention it, or give me the permission Mention Everyone; @everyone cannot be mentioned.
+missing-permissions = I lack permissions in { $channel }: { $permissions }. Somebody who manages the channel can give them to me; then try again.
+
+# What organisers are told.
+round-opened = Round { $round } is open. Its card appears in this channel in a moment.
+round-cancelled = The round has ended without a result. Everybody can get their opinion back on the card.
+phase-extended = Open until { $closes }.
+rating-closes-early = Rating now closes { $closes }, which is announced.
+drafting-begins = Candidates are being drafted now.
+busy-drafting = Candidates are being drafted or posted: there is no deadline to move now. /round status tells how far it is.
+below-minimum = { $opinions ->
+    [one] One opinion
+   *[other] { $opinions } opinions
+  } so far, { $minimum } are needed. Extend the round, or cancel it.
+closes-already = It closes { $closes } already.
+phase-too-long = A phase can last { $days } days at the longest.
+round-over = This round is over.
+answer-saved = Your answer now stands under the result.
+round-exported = The statements, their welfare, and how often each rating was given. Opinions are not in it, and nothing tells who rated what.
+organisers-by-permission = whoever may manage messages
+rating-by-reactions = by reaction, which everybody can see
+rating-in-private = in private
+with-threads = each round has a thread, where the channel has threads
+without-threads = rounds stay in the channel
+settings-shown = Organisers: { $organisers }
+    Rating: { $rating }
+    Threads: { $threads }
+    Opinions needed: { $minimum }
+    Opinions are open for { $opinions }, rating for { $ratings }, if /round open does not say otherwise.
+
+# What members are told.
+no-opinion-to-withdraw = You have no opinion in this round.
+opinions-closed = Opinions are closed: yours stays as it is.
+candidate-withdrawn = This candidate can no longer be rated.
+critique-saved = Noted. Your critique is used, without your name, to draft a revision if there is one.
+critique-not-asked = Only participants who rated a candidate 3 or less are asked what they would change.
+critique-too-long = A critique has at most { $characters } characters. Here is your text, so that nothing is lost:
+no-revision = This round is not revised.
+reported = Organisers see that this candidate was reported, and not by whom.
+help-member = Accord helps a community find a statement that it can agree on.
+    1. An organiser asks a question. You write your opinion with the button on the card, or with /opinion; nobody else can read it here.
+    2. A language model drafts statements from all opinions, and the most promising are posted.
+    3. You rate how much you agree, from 1 (strongly disagree) to 7 (strongly agree).
+    4. The statement that is best for the whole group is posted, with how many agree and how many do not.
+    /round status tells where a round stands, /privacy what is kept about you and how to delete it.
+help-organiser = You can run rounds: /round open asks a question, /round extend, /round close and /round cancel change its course, /round answer says what becomes of the result. /settings is for those who manage the server.
+privacy-what = What is kept about you: your opinions, critiques and ratings, and the ratings that were predicted for you, by your Discord id, in this server's rounds only. Opinions and critiques are used, without your name, to draft and rank statements; members and moderators cannot read them here, whoever hosts this bot technically can. They are deleted { $days ->
+    [one] one day
+   *[other] { $days } days
+  } after a round's result, a cancelled round's after a week at the latest. Ratings by reaction can be seen by everybody; private ones by nobody. /privacy export gives you all of it, /privacy erase deletes it at once. Statements that were posted stay.
+privacy-export = { $rounds ->
+    [0] Nothing is kept about you here.
+    [one] What is kept about you in one round.
+   *[other] What is kept about you in { $rounds } rounds.
+  }
+privacy-erased = { $rounds ->
+    [0] Nothing was kept about you here.
+    [one] Everything about you in one round is deleted.
+   *[other] Everything about you in { $rounds } rounds is deleted.
+  } What stays: statements that were posted, results as they were counted, and your reactions, which are Discord's: remove them there.

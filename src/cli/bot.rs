@@ -1,0 +1,112 @@
+//! `accord bot`: runs rounds on Discord.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use accord::config::Config;
+use accord::discord::render::{HostFacts, Processed};
+use accord::discord::{self, Parts, http};
+use accord::facilitator::clock::Clock;
+use accord::facilitator::models::LocalModels;
+use accord::inference::model_files::sha256_of_bytes;
+use accord::store::Store;
+use anyhow::{Context, Result, bail};
+use tokio_util::sync::CancellationToken;
+
+use super::{doctor, engines, one_line};
+
+/// Run the Discord bot
+#[derive(clap::Args)]
+#[command(
+    after_help = "The bot's token is read from DISCORD_TOKEN, in the environment or in .env."
+)]
+pub struct Args {}
+
+/// The environment variable that holds the bot's token.
+pub const TOKEN: &str = "DISCORD_TOKEN";
+
+/// Runs until it is interrupted or terminated.
+pub async fn run(_: Args, config: &Config) -> Result<ExitCode> {
+    let token = token().with_context(|| {
+        format!("{TOKEN} is not set; put {TOKEN}=… into .env (README, \"Your own bot\")")
+    })?;
+    let mut healthy = true;
+    for (what, found) in doctor::checks(Ok(config)).await {
+        if let Err(error) = found {
+            healthy = false;
+            eprintln!("FAIL  {what}: {}", one_line(&error));
+        }
+    }
+    if !healthy {
+        bail!("not started; accord doctor tells more");
+    }
+
+    // A panic may quote what it stumbled over, which may be an opinion.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a panic, which is a bug in Accord or below it");
+    }));
+    let folder = config.data_dir.join("store");
+    let store = tokio::task::spawn_blocking(move || Store::open(&folder)).await??;
+    let engines = engines::load(config).await?;
+    let mut templates = String::new();
+    for name in [
+        "generator.system.j2",
+        "generator.user.j2",
+        "generator.revision.j2",
+        "rating.j2",
+    ] {
+        templates.push_str(&config.text(&format!("prompts/{name}"))?);
+    }
+    let models = LocalModels {
+        generator: engines.generator,
+        generator_name: engines.generator_name,
+        reward_model: Arc::new(engines.reward_model),
+        reward_model_name: engines.reward_model_name,
+        settings: config.generator.clone(),
+        prompts_sha256: sha256_of_bytes(templates.as_bytes()),
+    };
+    let parts = Parts {
+        store,
+        models: Arc::new(models),
+        clock: Clock::system(),
+        http: http::http(&token, &config.discord, None),
+        host: HostFacts {
+            processed: Processed::Local,
+            opinion_characters: config.generator.opinion_characters,
+            candidates: config.generator.candidates,
+        },
+    };
+    tracing::info!(data_dir = %config.data_dir.display(), "the models are loaded, connecting to Discord");
+    discord::run(config, parts, stopped()?).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The bot's token, if there is one.
+pub fn token() -> Option<String> {
+    std::env::var(TOKEN)
+        .ok()
+        .filter(|token| !token.trim().is_empty())
+}
+
+/// Cancelled when the host asks the process to end.
+fn stopped() -> Result<CancellationToken> {
+    let stopped = CancellationToken::new();
+    let stop = stopped.clone();
+    #[cfg(unix)]
+    let mut terminated = {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::terminate())?
+    };
+    tokio::spawn(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+        stop.cancel();
+    });
+    Ok(stopped)
+}

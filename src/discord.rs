@@ -1,0 +1,142 @@
+//! The Discord shell: what people do there reaches the facilitator, what a round shows is posted.
+//!
+//! Only this module knows serenity. It holds no state of its own that a restart would lose: buttons
+//! and forms carry what they mean in their ids (`custom_id`), everything else is in the store.
+
+pub mod commands;
+mod components;
+pub mod custom_id;
+mod events;
+pub mod http;
+pub mod neutral;
+mod permissions;
+pub mod platform;
+pub mod render;
+mod reply;
+mod sentences;
+pub mod wording;
+
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context as _, Result};
+use poise::serenity_prelude as serenity;
+use serenity::all::{ClientBuilder, GatewayIntents, Http};
+use tokio_util::sync::CancellationToken;
+
+use self::platform::DiscordPlatform;
+use self::render::HostFacts;
+use self::wording::Wording;
+use crate::config::{Config, RoundDefaults, Shards};
+use crate::deliberation::id::Guild;
+use crate::facilitator::Facilitator;
+use crate::facilitator::clock::Clock;
+use crate::facilitator::models::Models;
+use crate::store::Store;
+
+/// What every command and event can reach.
+pub struct Bot {
+    pub facilitator: Arc<Facilitator<DiscordPlatform>>,
+    pub wording: Arc<Wording>,
+    pub host: HostFacts,
+    pub rounds: RoundDefaults,
+}
+
+/// What the bot is run with, apart from the settings.
+pub struct Parts {
+    pub store: Store,
+    pub models: Arc<dyn Models>,
+    pub clock: Clock,
+    /// Made by [`http::http`].
+    pub http: Http,
+    /// Where the models read what people wrote.
+    pub host: HostFacts,
+}
+
+/// Runs the bot until `shutdown` is cancelled.
+///
+/// # Errors
+/// A wrong token, Discord out of reach at the start, a store that cannot be read or written.
+pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> Result<()> {
+    let Parts {
+        store,
+        models,
+        clock,
+        http,
+        host,
+    } = parts;
+    let me = http.get_current_user().await.context(
+        "Discord does not accept DISCORD_TOKEN, or cannot be reached; see accord doctor",
+    )?;
+    let wording = Arc::new(Wording::new(&config.text("wording/en.ftl")?)?);
+    // The commands are registered at the first connection, when the bot is complete.
+    let complete: Arc<OnceLock<Arc<Bot>>> = Arc::default();
+    let bot = complete.clone();
+    let framework = poise::Framework::builder()
+        .options(poise::FrameworkOptions {
+            commands: commands::all(&wording),
+            event_handler: |framework, event| Box::pin(events::handle(framework, event)),
+            on_error: |error| Box::pin(reply::report(error)),
+            ..Default::default()
+        })
+        .initialize_owners(false)
+        .setup(move |ctx, _, framework| {
+            Box::pin(async move {
+                poise::builtins::register_globally(ctx, &framework.options().commands)
+                    .await
+                    .context("cannot register the commands")?;
+                Ok(bot.get().context("the bot is complete")?.clone())
+            })
+        })
+        .build();
+    // No privileged intent: Accord reads no messages.
+    let intents = GatewayIntents::GUILDS | GatewayIntents::GUILD_MESSAGE_REACTIONS;
+    let mut client = ClientBuilder::new_with_http(http, intents)
+        .framework(framework)
+        .await
+        .context("cannot set up the connection to Discord")?;
+    if let Some(gateway) = &config.discord.gateway_url {
+        *client.ws_url.lock().await = gateway.clone();
+    }
+
+    let platform = DiscordPlatform::new(client.http.clone(), me.id, wording.clone(), host.clone());
+    let facilitator = Facilitator::new(store, platform, models, config.outcome, clock);
+    let _ = complete.set(Arc::new(Bot {
+        facilitator: facilitator.clone(),
+        wording,
+        host,
+        rounds: config.rounds.clone(),
+    }));
+
+    let total = match config.discord.shards {
+        Shards::Auto => None,
+        Shards::Range { first, last, total } => Some((first..last + 1, total)),
+    };
+    let mine = total.clone();
+    facilitator
+        .start(move |guild| {
+            mine.as_ref()
+                .is_none_or(|(range, total)| range.contains(&shard_of(guild, *total)))
+        })
+        .await?;
+
+    let shards = client.shard_manager.clone();
+    let connection = async {
+        match total {
+            None => client.start_autosharded().await,
+            Some((range, total)) => client.start_shard_range(range, total).await,
+        }
+    };
+    tokio::select! {
+        ended = connection => ended.context("the connection to Discord ended")?,
+        // Nothing can be said to be saved any more.
+        broken = facilitator.store.broken() => return Err(broken.into()),
+        () = shutdown.cancelled() => shards.shutdown_all().await,
+    }
+    tracing::info!("stopping: what is under way goes on at the next start");
+    facilitator.stop().await
+}
+
+/// Discord's rule: which shard hears of a guild.
+fn shard_of(guild: Guild, total: u32) -> u32 {
+    ((guild.0 >> 22) % u64::from(total)) as u32
+}

@@ -1,0 +1,112 @@
+//! The slash commands: one file each.
+
+mod help;
+mod opinion;
+mod privacy;
+mod round;
+mod settings;
+
+use std::sync::Arc;
+
+use poise::serenity_prelude as serenity;
+use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse};
+
+use super::Bot;
+use super::neutral;
+use super::reply::{Asked, Context, Failure};
+use super::wording::Wording;
+use crate::deliberation::round::Round;
+
+type Command = poise::Command<Arc<Bot>, Failure>;
+
+/// All commands, described in the wording's words.
+pub fn all(wording: &Wording) -> Vec<Command> {
+    let mut commands = vec![
+        round::round(),
+        opinion::opinion(),
+        settings::settings(),
+        privacy::privacy(),
+        help::help(),
+    ];
+    for command in &mut commands {
+        describe(command, wording, "command");
+    }
+    commands
+}
+
+/// `command-round-open` describes `/round open`, and its attribute `question` that option.
+fn describe(command: &mut Command, wording: &Wording, prefix: &str) {
+    let id = format!("{prefix}-{}", command.name);
+    command.description = Some(wording.say(&id, &[]).into());
+    for parameter in &mut command.parameters {
+        let text = wording.say(&format!("{id}.{}", parameter.name), &[]);
+        parameter.description = Some(text.into());
+    }
+    for subcommand in &mut command.subcommands {
+        describe(subcommand, wording, &id);
+    }
+}
+
+/// Rounds of the guild whose number or question contains what was typed so far, the latest first.
+async fn complete_round(ctx: Context<'_>, typed: &str) -> CreateAutocompleteResponse {
+    const CHOICES: usize = 25;
+    const CHOICE: usize = 100;
+    let Ok(asked) = Asked::by_command(ctx) else {
+        return CreateAutocompleteResponse::new();
+    };
+    let rounds = asked.bot.facilitator.rounds(asked.guild).await;
+    let typed = typed.trim_start_matches('#').to_lowercase();
+    let choices = rounds
+        .unwrap_or_default()
+        .iter()
+        .rev()
+        .filter(|round| {
+            round.key.number.to_string().starts_with(&typed)
+                || round.question.to_lowercase().contains(&typed)
+        })
+        .take(CHOICES)
+        .map(|round| {
+            let label = format!("#{} · {}", round.key.number, round.question);
+            AutocompleteChoice::new(neutral::label(&label, CHOICE), round.key.number)
+        })
+        .collect();
+    CreateAutocompleteResponse::new().set_choices(choices)
+}
+
+/// The round that is meant: by its number, or else by where the command was given.
+///
+/// Without a number it is the round of this thread or channel that `wanted` fits, if there is
+/// just one; else the latest of them where all are over.
+async fn meant(
+    asked: &Asked<'_>,
+    number: Option<u32>,
+    wanted: impl Fn(&Round) -> bool,
+) -> Result<Round, Failure> {
+    let facilitator = &asked.bot.facilitator;
+    let wording = asked.wording();
+    if let Some(number) = number {
+        let rounds = facilitator.rounds(asked.guild).await?;
+        return rounds
+            .into_iter()
+            .find(|round| round.key.number == number)
+            .ok_or_else(|| {
+                Failure::Told(wording.say("no-such-round", &[("round", number.into())]))
+            });
+    }
+    let mut here: Vec<Round> = facilitator
+        .rounds(asked.guild)
+        .await?
+        .into_iter()
+        .filter(|round| {
+            round.place.channel == asked.channel || round.place.thread == Some(asked.channel)
+        })
+        .filter(|round| wanted(round))
+        .collect();
+    let open = here.iter().filter(|round| round.is_open()).count();
+    if open > 1 {
+        return Err(Failure::Told(wording.say("which-round", &[])));
+    }
+    here.sort_by_key(|round| (round.is_open(), round.key));
+    here.pop()
+        .ok_or_else(|| Failure::Told(wording.say("no-round-here", &[])))
+}

@@ -1,0 +1,76 @@
+//! `/settings`: what a guild has settled for its rounds.
+
+use poise::serenity_prelude as serenity;
+
+use super::round::{RatingChoice, phase_length};
+use crate::deliberation::id::Role;
+use crate::discord::reply::{Asked, Context, Failure};
+use crate::discord::sentences;
+
+/// What is settled for all rounds of this server
+#[poise::command(
+    slash_command,
+    install_context = "Guild",
+    interaction_context = "Guild",
+    default_member_permissions = "MANAGE_GUILD",
+    subcommands("show", "set"),
+    subcommand_required
+)]
+pub async fn settings(_: Context<'_>) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// Show the settings
+#[poise::command(slash_command)]
+async fn show(ctx: Context<'_>) -> Result<(), Failure> {
+    let asked = Asked::by_command(ctx)?;
+    let settings = asked.bot.facilitator.store.settings(asked.guild).await?;
+    let look = sentences::settings(asked.wording(), &asked.bot.rounds, &settings);
+    asked.answer(look).await
+}
+
+/// Change settings
+#[poise::command(slash_command)]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is an option of the command"
+)]
+async fn set(
+    ctx: Context<'_>,
+    #[description = "Role"] add_organiser: Option<serenity::Role>,
+    #[description = "Role"] remove_organiser: Option<serenity::Role>,
+    #[description = "Threads"] threads: Option<bool>,
+    #[description = "Minimum"]
+    #[min = 3]
+    #[max = 100]
+    minimum: Option<u32>,
+    #[description = "Rating"] rating: Option<RatingChoice>,
+    #[description = "Opinions for"] opinions_for: Option<String>,
+    #[description = "Ratings for"] ratings_for: Option<String>,
+) -> Result<(), Failure> {
+    let asked = Asked::by_command(ctx)?;
+    let store = &asked.bot.facilitator.store;
+    let mut settings = store.settings(asked.guild).await?;
+    if let Some(role) = add_organiser {
+        let role = Role(role.id.get());
+        if !settings.organisers.contains(&role) {
+            settings.organisers.push(role);
+        }
+    }
+    if let Some(role) = remove_organiser {
+        settings.organisers.retain(|other| other.0 != role.id.get());
+    }
+    settings.threads = threads.or(settings.threads);
+    settings.minimum = minimum.map(|minimum| minimum as usize).or(settings.minimum);
+    settings.rating = rating.map(Into::into).or(settings.rating);
+    if let Some(text) = opinions_for {
+        settings.opinions_for = Some(phase_length(&asked, &text)?);
+    }
+    if let Some(text) = ratings_for {
+        settings.ratings_for = Some(phase_length(&asked, &text)?);
+    }
+    settings.changed = Some((asked.member(), asked.bot.facilitator.clock.now()));
+    store.save_settings(asked.guild, &settings).await?;
+    let look = sentences::settings(asked.wording(), &asked.bot.rounds, &settings);
+    asked.answer(look).await
+}

@@ -1,0 +1,286 @@
+//! Buttons, selects and forms.
+//!
+//! What each means stands in its id, so that it works after a restart and however old it is.
+
+use anyhow::Context as _;
+use poise::serenity_prelude as serenity;
+use serenity::all::{
+    ActionRowComponent, ComponentInteraction, ComponentInteractionDataKind, ModalInteraction,
+};
+
+use super::custom_id::CustomId;
+use super::permissions::require_organiser;
+use super::render::{self, Look, critique_form, opinion_form};
+use super::reply::{Asked, Failure};
+use super::sentences;
+use crate::deliberation::id::{Member, RoundKey};
+use crate::deliberation::rating::Likert;
+use crate::deliberation::round::{CandidateKey, OpinionRefused, RatingRefused, Receipt, Round};
+use crate::facilitator::platform::View;
+
+/// A button was pressed, or something was selected.
+pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Result<(), Failure> {
+    let Ok(id) = pressed.data.custom_id.parse::<CustomId>() else {
+        return Err(Failure::Told(asked.wording().say("old-button", &[])));
+    };
+    let facilitator = &asked.bot.facilitator;
+    let key = asked.round(id.round());
+    let member = asked.member();
+    match id {
+        CustomId::Opinion { .. } | CustomId::OpinionForm { .. } => {
+            ask_for_opinion(asked, key).await
+        }
+        CustomId::Withdraw { .. } => {
+            let withdrawn = facilitator
+                .update(key, |round, now| round.withdraw_opinion(member, now))
+                .await?;
+            asked
+                .say(match withdrawn {
+                    Ok(true) => asked.wording().say("opinion-withdrawn", &[]),
+                    Ok(false) => asked.wording().say("no-opinion-to-withdraw", &[]),
+                    Err(_) => asked.wording().say("opinions-closed", &[]),
+                })
+                .await
+        }
+        CustomId::Late { .. } => {
+            let Some(text) = render::returned_text(&pressed.message) else {
+                return Err(Failure::Told(asked.wording().say("old-button", &[])));
+            };
+            let joined = facilitator
+                .update(key, |round, now| round.join_late(member, text, now))
+                .await?;
+            after_opinion(asked, key, text, joined).await
+        }
+        CustomId::Rate { .. } => {
+            let round = facilitator.round(key).await?;
+            check_rating_open(asked, &round)?;
+            let place = first_unrated(&round, member);
+            asked
+                .answer(render::panel(asked.wording(), &round, member, place))
+                .await
+        }
+        CustomId::Panel { place, .. } => {
+            let round = facilitator.round(key).await?;
+            check_rating_open(asked, &round)?;
+            asked
+                .update(render::panel(asked.wording(), &round, member, place))
+                .await
+        }
+        CustomId::Agreement { candidate, .. } => {
+            let rating = selected(pressed)?;
+            rate(asked, key, candidate, Some(rating), None).await
+        }
+        CustomId::Quality { candidate, .. } => {
+            let rating = selected(pressed)?;
+            rate(asked, key, candidate, None, Some(rating)).await
+        }
+        CustomId::Critique { .. } => {
+            let round = facilitator.round(key).await?;
+            asked
+                .show(critique_form(asked.wording(), &round, member))
+                .await
+        }
+        CustomId::Candidate { candidate, .. } => {
+            facilitator
+                .update(key, |round, _| round.report(candidate, member))
+                .await?;
+            asked.say(asked.wording().say("reported", &[])).await
+        }
+        CustomId::Why { .. } => {
+            // The chart takes a moment to draw.
+            asked.defer().await?;
+            let round = facilitator.round(key).await?;
+            asked.finish(render::why(asked.wording(), &round)).await
+        }
+        CustomId::Mine { .. } => {
+            let round = facilitator.round(key).await?;
+            asked
+                .answer(render::mine(asked.wording(), &round, member))
+                .await
+        }
+        CustomId::Extend { .. } => {
+            require_organiser(asked).await?;
+            let extended = facilitator
+                .update(key, |round, now| {
+                    round.extend(member, round.terms.opinions_for / 2, now)
+                })
+                .await?;
+            let wording = asked.wording();
+            asked
+                .say(match extended {
+                    Ok(extended) => sentences::extended(wording, extended),
+                    Err(refused) => sentences::organiser_refused(wording, refused),
+                })
+                .await
+        }
+        CustomId::End { .. } => {
+            require_organiser(asked).await?;
+            let ended = facilitator
+                .update(key, |round, now| round.cancel(member, now))
+                .await?;
+            let wording = asked.wording();
+            asked
+                .say(match ended {
+                    Ok(()) => wording.say("round-cancelled", &[]),
+                    Err(refused) => sentences::organiser_refused(wording, refused),
+                })
+                .await
+        }
+        CustomId::Status { .. } => {
+            let round = facilitator.round(key).await?;
+            let view = View {
+                round: &round,
+                progress: facilitator.progress(key),
+            };
+            asked
+                .answer(render::status(
+                    &asked.bot.host,
+                    asked.wording(),
+                    &view,
+                    false,
+                ))
+                .await
+        }
+        CustomId::Handback { .. } => {
+            let round = facilitator.round(key).await?;
+            asked
+                .answer(render::handed_back(asked.wording(), &round, member))
+                .await
+        }
+    }
+}
+
+/// A form was sent.
+pub async fn submitted(asked: &Asked<'_>, form: &ModalInteraction) -> Result<(), Failure> {
+    let Ok(id) = form.data.custom_id.parse::<CustomId>() else {
+        return Err(Failure::Told(asked.wording().say("old-button", &[])));
+    };
+    let facilitator = &asked.bot.facilitator;
+    let key = asked.round(id.round());
+    let member = asked.member();
+    let text = written(form);
+    match id {
+        CustomId::OpinionForm { revision, .. } => {
+            let submitted = facilitator
+                .update(key, |round, now| {
+                    round.submit_opinion(member, &text, revision, now)
+                })
+                .await?;
+            after_opinion(asked, key, &text, submitted).await
+        }
+        CustomId::Critique { .. } => {
+            let taken = facilitator
+                .update(key, |round, now| round.criticise(member, &text, now))
+                .await?;
+            let wording = asked.wording();
+            asked
+                .answer(match taken {
+                    Ok(()) => Look::of(wording.say("critique-saved", &[])),
+                    Err(refused) => sentences::critique_refused(wording, refused, &text),
+                })
+                .await
+        }
+        _ => Err(Failure::Told(asked.wording().say("old-button", &[]))),
+    }
+}
+
+/// Shows the form for an opinion, with what the member has written so far.
+pub async fn ask_for_opinion(asked: &Asked<'_>, key: RoundKey) -> Result<(), Failure> {
+    let round = asked.bot.facilitator.round(key).await?;
+    if !round.is_open() {
+        return Err(Failure::Told(asked.wording().say("round-over", &[])));
+    }
+    let form = opinion_form(&asked.bot.host, asked.wording(), &round, asked.member());
+    asked.show(form).await
+}
+
+/// Says what became of an opinion; one that was not taken is given back.
+async fn after_opinion(
+    asked: &Asked<'_>,
+    key: RoundKey,
+    text: &str,
+    taken: Result<Receipt, OpinionRefused>,
+) -> Result<(), Failure> {
+    let round = asked.bot.facilitator.round(key).await?;
+    let wording = asked.wording();
+    asked
+        .answer(match taken {
+            Ok(_) => render::opinion_saved(wording, &round, asked.member()),
+            Err(refused) => render::opinion_refused(wording, &round, &refused, text),
+        })
+        .await
+}
+
+async fn rate(
+    asked: &Asked<'_>,
+    key: RoundKey,
+    candidate: CandidateKey,
+    agreement: Option<Likert>,
+    quality: Option<Likert>,
+) -> Result<(), Failure> {
+    let facilitator = &asked.bot.facilitator;
+    let member = asked.member();
+    let rated = facilitator
+        .update(key, |round, now| {
+            round.rate(candidate, member, agreement, quality, now)
+        })
+        .await?;
+    match rated {
+        Ok(()) => {
+            let round = facilitator.round(key).await?;
+            let place = render::place_of(&round, member, candidate);
+            asked
+                .update(render::panel(asked.wording(), &round, member, place))
+                .await
+        }
+        Err(RatingRefused::Closed) => asked.say(asked.wording().say("rating-closed", &[])).await,
+        Err(RatingRefused::NoSuchCandidate) => {
+            asked
+                .say(asked.wording().say("candidate-withdrawn", &[]))
+                .await
+        }
+    }
+}
+
+fn check_rating_open(asked: &Asked<'_>, round: &Round) -> Result<(), Failure> {
+    let now = asked.bot.facilitator.clock.now();
+    if round.rating_closes().is_some_and(|closes| now < closes) {
+        Ok(())
+    } else {
+        Err(Failure::Told(asked.wording().say("rating-closed", &[])))
+    }
+}
+
+/// Where the member goes on in the panel.
+fn first_unrated(round: &Round, member: Member) -> u8 {
+    let rated = |key| {
+        let rating = round.ratings.get(&(key, member));
+        rating.is_some_and(|rating| rating.agreement.is_some())
+    };
+    let order = render::panel_order(round, member);
+    order.iter().position(|&key| !rated(key)).unwrap_or(0) as u8
+}
+
+fn selected(pressed: &ComponentInteraction) -> Result<Likert, Failure> {
+    let ComponentInteractionDataKind::StringSelect { values } = &pressed.data.kind else {
+        return Err(anyhow::anyhow!("expected a select, got {:?}", pressed.data.kind).into());
+    };
+    let value: u8 = values
+        .first()
+        .map_or("", String::as_str)
+        .parse()
+        .context("the selected rating is no number")?;
+    Ok(Likert::try_from(value).context("the selected rating is not on the scale")?)
+}
+
+/// What stands in the form's one field.
+fn written(form: &ModalInteraction) -> String {
+    let fields = form.data.components.iter().flat_map(|row| &row.components);
+    fields
+        .filter_map(|field| match field {
+            ActionRowComponent::InputText(input) => input.value.clone(),
+            _ => None,
+        })
+        .next()
+        .unwrap_or_default()
+}

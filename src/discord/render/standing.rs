@@ -1,0 +1,109 @@
+//! The candidates of a result in the group's order, and what people made of them.
+
+use super::phrases::{decimal, letter, spread};
+use crate::chart::Chart;
+use crate::chart::ratings::{RatingsRow, RatingsWords, ratings_chart};
+use crate::deliberation::id::Member;
+use crate::deliberation::outcome::{Agreement, Spread};
+use crate::deliberation::rating::Likert;
+use crate::deliberation::round::{Candidate, CandidateKey, Round, RoundResult};
+use crate::discord::wording::Wording;
+
+/// A candidate of a result.
+pub struct Standing<'a> {
+    /// "A" is the group's statement.
+    pub letter: String,
+    /// Its column in the conclusion.
+    pub column: usize,
+    pub key: CandidateKey,
+    pub candidate: &'a Candidate,
+    pub welfare: f64,
+    /// Over the participants.
+    pub spread: Spread,
+}
+
+/// Best first.
+pub fn standings<'a>(round: &'a Round, result: &RoundResult) -> Vec<Standing<'a>> {
+    let ranking = result.conclusion.ranking.iter().enumerate();
+    ranking
+        .map(|(place, ranked)| {
+            let key = result.candidates[ranked.candidate];
+            let ratings = round.opinions.keys();
+            Standing {
+                letter: letter(place),
+                column: ranked.candidate,
+                key,
+                candidate: round.candidate(key),
+                welfare: ranked.welfare,
+                spread: Spread::of(ratings.map(|&member| rated(round, key, member))),
+            }
+        })
+        .collect()
+}
+
+/// The agreement that a member really gave.
+pub fn rated(round: &Round, key: CandidateKey, member: Member) -> Option<Likert> {
+    round.ratings.get(&(key, member))?.agreement
+}
+
+/// Everybody's ratings of every candidate.
+pub fn chart(wording: &Wording, round: &Round, result: &RoundResult) -> Chart {
+    let rows: Vec<RatingsRow> = standings(round, result)
+        .iter()
+        .enumerate()
+        .map(|(place, standing)| row(wording, round, standing, place == 0))
+        .collect();
+    ratings_chart(
+        &rows,
+        &RatingsWords {
+            agree: wording.say("chart-agree", &[]),
+            neutral: wording.say("chart-neutral", &[]),
+            dissent: wording.say("chart-dissent", &[]),
+            rated: wording.say("chart-rated", &[]),
+            predicted: wording.say("chart-predicted", &[]),
+            participants: wording.say("chart-participants", &[]),
+            ratings: wording.say("chart-ratings", &[]),
+            welfare: wording.say("chart-welfare", &[]),
+            chosen: wording.say("chart-chosen", &[]),
+        },
+    )
+}
+
+fn row(wording: &Wording, round: &Round, standing: &Standing<'_>, chosen: bool) -> RatingsRow {
+    let (mut rated, mut predicted) = ([0; 7], [0; 7]);
+    for &member in round.opinions.keys() {
+        match round.agreement(standing.key, member) {
+            Some(Agreement::Real(rating)) => rated[usize::from(u8::from(rating)) - 1] += 1,
+            Some(Agreement::Predicted(distribution)) => {
+                predicted[distribution.mean().round().clamp(1.0, 7.0) as usize - 1] += 1;
+            }
+            None => {}
+        }
+    }
+    let welfare = decimal(wording, standing.welfare);
+    let told = wording.say(
+        "chart-told",
+        &[
+            ("letter", standing.letter.as_str().into()),
+            ("chosen", if chosen { "yes" } else { "no" }.into()),
+            ("spread", spread(wording, &standing.spread).into()),
+            ("predicted", predicted.iter().sum::<usize>().into()),
+            ("welfare", welfare.as_str().into()),
+        ],
+    );
+    RatingsRow {
+        label: standing.letter.clone(),
+        chosen,
+        note: wording.say(
+            "chart-note",
+            &[
+                ("rated", standing.spread.rated().into()),
+                ("participants", standing.spread.participants.into()),
+            ],
+        ),
+        welfare,
+        rated,
+        predicted,
+        told,
+    }
+}

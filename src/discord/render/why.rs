@@ -1,0 +1,207 @@
+//! "How was this chosen?"
+
+use super::phrases::{decimal, percent, welfare_function};
+use super::standing::{Standing, chart, rated, standings};
+use super::{Embed, Look};
+use crate::deliberation::ranking::rank;
+use crate::deliberation::rating::RatingMatrix;
+use crate::deliberation::round::{CandidateKey, Round, RoundResult};
+use crate::deliberation::welfare::{InequalityAversion, WelfareFunction};
+use crate::discord::neutral;
+use crate::discord::wording::Wording;
+
+/// Every candidate with what it is worth under each welfare function, what was predicted and what
+/// was really rated, and which models did it.
+pub fn why(wording: &Wording, round: &Round) -> Look {
+    let Some(result) = round.result() else {
+        return Look::of(wording.say("no-result-yet", &[]));
+    };
+    let standings = standings(round, result);
+    let worth = worth(round, &result.candidates);
+    let embed = standings
+        .iter()
+        .fold(Embed::default(), |embed, standing| {
+            embed.field(
+                heading(wording, standing),
+                about(wording, round, standing, worth.as_ref()),
+            )
+        })
+        .footer(wording.say("why-scale", &[]));
+    Look::of(introduction(wording, round, result, &standings))
+        .embed(embed)
+        .chart(Some(chart(wording, round, result)))
+}
+
+fn introduction(
+    wording: &Wording,
+    round: &Round,
+    result: &RoundResult,
+    standings: &[Standing<'_>],
+) -> String {
+    let conclusion = &result.conclusion;
+    let made = &standings[0].candidate.provenance;
+    let mut lines = vec![
+        wording.say("why-title", &[("round", round.key.number.into())]),
+        wording.say(
+            "why-drafts",
+            &[
+                ("drafts", round.candidates.len().into()),
+                ("posted", result.candidates.len().into()),
+            ],
+        ),
+        wording.say(
+            "why-rule",
+            &[(
+                "rule",
+                welfare_function(wording, round.terms.welfare).into(),
+            )],
+        ),
+        wording.say(
+            "why-certainty",
+            &[("share", percent(conclusion.certainty).into())],
+        ),
+    ];
+    let by_real = conclusion.best_by_real_ratings;
+    let by_real = by_real.and_then(|column| standings.iter().find(|s| s.column == column));
+    if let Some(best) = by_real {
+        lines.push(wording.say(
+            "why-real-ratings",
+            &[("letter", best.letter.as_str().into())],
+        ));
+    }
+    lines.push(wording.say(
+        "why-models",
+        &[
+            ("generator", neutral::line(&made.generator, MODEL).into()),
+            (
+                "rewardmodel",
+                neutral::line(&made.reward_model, MODEL).into(),
+            ),
+        ],
+    ));
+    lines.join("\n")
+}
+
+const MODEL: usize = 150;
+
+fn heading(wording: &Wording, standing: &Standing<'_>) -> String {
+    let letter = standing.letter.as_str();
+    if letter == "A" {
+        wording.say("why-chosen", &[("letter", letter.into())])
+    } else {
+        wording.say("why-candidate", &[("letter", letter.into())])
+    }
+}
+
+fn about(
+    wording: &Wording,
+    round: &Round,
+    standing: &Standing<'_>,
+    worth: Option<&Vec<Worth>>,
+) -> String {
+    let mut lines = vec![neutral::line(&standing.candidate.text, STATEMENT)];
+    if let Some(worth) = worth.and_then(|worth| worth.iter().find(|w| w.column == standing.column))
+    {
+        lines.push(wording.say(
+            "why-welfare",
+            &[
+                ("utilitarian", decimal(wording, worth.utilitarian).into()),
+                ("nash", decimal(wording, worth.nash).into()),
+                ("rawlsian", decimal(wording, worth.rawlsian).into()),
+                ("schulze", worth.schulze.into()),
+                (
+                    "others",
+                    (round.result().map_or(1, |r| r.candidates.len()) - 1).into(),
+                ),
+            ],
+        ));
+    }
+    lines.push(ratings(wording, round, standing));
+    lines.join("\n")
+}
+
+const STATEMENT: usize = 400;
+
+/// The mean of the real ratings, and of the predictions for those same people.
+fn ratings(wording: &Wording, round: &Round, standing: &Standing<'_>) -> String {
+    let pairs: Vec<(f64, Option<f64>)> = round
+        .opinions
+        .keys()
+        .filter_map(|&member| {
+            let real = rated(round, standing.key, member)?;
+            let predicted = standing.candidate.predictions.get(&member);
+            Some((
+                real.into(),
+                predicted.map(|distribution| distribution.mean()),
+            ))
+        })
+        .collect();
+    if pairs.is_empty() {
+        return wording.say("why-not-rated", &[]);
+    }
+    let people = pairs.len();
+    let real = pairs.iter().map(|(real, _)| real).sum::<f64>() / people as f64;
+    let both: Vec<f64> = pairs
+        .iter()
+        .filter_map(|(_, predicted)| *predicted)
+        .collect();
+    let real = decimal(wording, real);
+    if both.len() < people {
+        return wording.say(
+            "why-rated",
+            &[
+                ("rated", people.into()),
+                ("participants", round.opinions.len().into()),
+                ("real", real.into()),
+            ],
+        );
+    }
+    let predicted = both.iter().sum::<f64>() / people as f64;
+    wording.say(
+        "why-rated-and-predicted",
+        &[
+            ("rated", people.into()),
+            ("participants", round.opinions.len().into()),
+            ("real", real.into()),
+            ("predicted", decimal(wording, predicted).into()),
+        ],
+    )
+}
+
+/// What a candidate is worth to the group under each welfare function.
+struct Worth {
+    column: usize,
+    utilitarian: f64,
+    nash: f64,
+    rawlsian: f64,
+    schulze: f64,
+}
+
+/// `None` when nobody is left who took part.
+fn worth(round: &Round, candidates: &[CandidateKey]) -> Option<Vec<Worth>> {
+    let rows = round.table(candidates).into_iter();
+    let rows = rows.map(|row| row.iter().map(|agreement| agreement.rating()).collect());
+    let matrix = RatingMatrix::new(rows.collect()).ok()?;
+    let under = |function| {
+        let mut welfare = vec![0.0; candidates.len()];
+        for ranked in rank(&matrix, function) {
+            welfare[ranked.candidate] = ranked.welfare;
+        }
+        welfare
+    };
+    let utilitarian = under(WelfareFunction::Alpha(InequalityAversion::UTILITARIAN));
+    let nash = under(WelfareFunction::Alpha(InequalityAversion::NASH));
+    let rawlsian = under(WelfareFunction::Alpha(InequalityAversion::RAWLSIAN));
+    let schulze = under(WelfareFunction::Schulze);
+    Some(
+        (0..candidates.len())
+            .map(|column| Worth {
+                column,
+                utilitarian: utilitarian[column],
+                nash: nash[column],
+                rawlsian: rawlsian[column],
+                schulze: schulze[column],
+            })
+            .collect(),
+    )
+}

@@ -1,0 +1,264 @@
+//! Answers to people: to commands, buttons and forms alike.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use poise::serenity_prelude as serenity;
+use poise::{ApplicationContext, FrameworkError};
+use serde::Serialize;
+use serenity::all::{
+    Builder, CommandInteraction, ComponentInteraction, CreateAttachment, CreateInteractionResponse,
+    Http, InteractionId, ModalInteraction,
+};
+use thiserror::Error;
+
+use super::Bot;
+use super::platform::drawn;
+use super::render::{Form, Look};
+use super::wording::Wording;
+use crate::deliberation::id::{Channel, Guild, Member, RoundKey};
+
+/// What a command runs in.
+pub type Context<'a> = ApplicationContext<'a, Arc<Bot>, Failure>;
+
+/// Why somebody gets something else than what they asked for.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// A sentence for the person who asked.
+    #[error("{0}")]
+    Told(String),
+    /// For the host; the person is told that it is not their fault.
+    #[error("{0:#}")]
+    Broken(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl From<serenity::Error> for Failure {
+    fn from(error: serenity::Error) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+/// Somebody in a guild who waits for an answer. All answers are seen by them alone.
+pub struct Asked<'a> {
+    pub ctx: &'a serenity::Context,
+    pub bot: &'a Arc<Bot>,
+    pub guild: Guild,
+    pub channel: Channel,
+    pub who: &'a serenity::Member,
+    id: InteractionId,
+    token: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    pub fn by_command(ctx: Context<'a>) -> Result<Self, Failure> {
+        let CommandInteraction {
+            id,
+            token,
+            guild_id,
+            channel_id,
+            member,
+            ..
+        } = ctx.interaction;
+        let bot = ctx.data();
+        Self::new(
+            ctx.serenity_context(),
+            bot,
+            *guild_id,
+            *channel_id,
+            member.as_deref(),
+            (*id, token),
+        )
+    }
+
+    pub fn by_component(
+        ctx: &'a serenity::Context,
+        bot: &'a Arc<Bot>,
+        interaction: &'a ComponentInteraction,
+    ) -> Result<Self, Failure> {
+        let answer_to = (interaction.id, interaction.token.as_str());
+        let (guild, channel) = (interaction.guild_id, interaction.channel_id);
+        Self::new(
+            ctx,
+            bot,
+            guild,
+            channel,
+            interaction.member.as_ref(),
+            answer_to,
+        )
+    }
+
+    pub fn by_form(
+        ctx: &'a serenity::Context,
+        bot: &'a Arc<Bot>,
+        interaction: &'a ModalInteraction,
+    ) -> Result<Self, Failure> {
+        let answer_to = (interaction.id, interaction.token.as_str());
+        let (guild, channel) = (interaction.guild_id, interaction.channel_id);
+        Self::new(
+            ctx,
+            bot,
+            guild,
+            channel,
+            interaction.member.as_ref(),
+            answer_to,
+        )
+    }
+
+    fn new(
+        ctx: &'a serenity::Context,
+        bot: &'a Arc<Bot>,
+        guild: Option<serenity::GuildId>,
+        channel: serenity::ChannelId,
+        member: Option<&'a serenity::Member>,
+        (id, token): (InteractionId, &'a str),
+    ) -> Result<Self, Failure> {
+        let (Some(guild), Some(who)) = (guild, member) else {
+            return Err(Failure::Told(bot.wording.say("only-in-servers", &[])));
+        };
+        let guild = Guild(guild.get());
+        bot.facilitator.platform.met(guild, who);
+        Ok(Self {
+            ctx,
+            bot,
+            guild,
+            channel: Channel(channel.get()),
+            who,
+            id,
+            token,
+        })
+    }
+
+    pub fn member(&self) -> Member {
+        Member(self.who.user.id.get())
+    }
+
+    pub fn wording(&self) -> &'a Wording {
+        &self.bot.wording
+    }
+
+    pub fn round(&self, number: u32) -> RoundKey {
+        RoundKey {
+            guild: self.guild,
+            number,
+        }
+    }
+
+    /// Answers.
+    pub async fn answer(&self, look: Look) -> Result<(), Failure> {
+        self.respond(CreateInteractionResponse::Message(look.to_reply()))
+            .await
+    }
+
+    /// Answers with a sentence.
+    pub async fn say(&self, text: String) -> Result<(), Failure> {
+        self.answer(Look::of(text)).await
+    }
+
+    /// Changes the message under which the button or select stood.
+    pub async fn update(&self, look: Look) -> Result<(), Failure> {
+        self.respond(CreateInteractionResponse::UpdateMessage(look.to_reply()))
+            .await
+    }
+
+    /// Shows a form.
+    pub async fn show(&self, form: Form) -> Result<(), Failure> {
+        self.respond(CreateInteractionResponse::Modal(form.to_modal()))
+            .await
+    }
+
+    /// Promises an answer, which [`Self::finish`] gives: for what may take more than a moment.
+    pub async fn defer(&self) -> Result<(), Failure> {
+        let later = serenity::CreateInteractionResponseMessage::new().ephemeral(true);
+        self.respond(CreateInteractionResponse::Defer(later)).await
+    }
+
+    /// Gives the answer that was promised.
+    pub async fn finish(&self, look: Look) -> Result<(), Failure> {
+        let answer = drawn(move || look.to_interaction_edit()).await;
+        answer.execute(self.ctx, self.token).await?;
+        Ok(())
+    }
+
+    /// Gives the answer that was promised, with a file.
+    pub async fn finish_with_file(
+        &self,
+        text: String,
+        name: &str,
+        json: &impl Serialize,
+    ) -> Result<(), Failure> {
+        let mut file = serde_json::to_vec_pretty(json).map_err(anyhow::Error::from)?;
+        file.push(b'\n');
+        let file = CreateAttachment::bytes(file, name);
+        let answer = Look::of(text).to_interaction_edit().new_attachment(file);
+        answer.execute(self.ctx, self.token).await?;
+        Ok(())
+    }
+
+    async fn respond(&self, response: CreateInteractionResponse) -> Result<(), Failure> {
+        Ok(response.execute(self.ctx, (self.id, self.token)).await?)
+    }
+}
+
+/// Tells a person, or the host, that something went wrong.
+pub async fn report(error: FrameworkError<'_, Arc<Bot>, Failure>) {
+    match error {
+        FrameworkError::Command { error, ctx, .. } => {
+            if let poise::Context::Application(ctx) = ctx {
+                let CommandInteraction { id, token, .. } = ctx.interaction;
+                let http = &ctx.serenity_context().http;
+                apologise(http, ctx.data(), *id, token, error).await;
+            }
+        }
+        FrameworkError::CommandPanic { ctx, .. } => {
+            if let poise::Context::Application(ctx) = ctx {
+                let CommandInteraction { id, token, .. } = ctx.interaction;
+                let panic =
+                    anyhow::anyhow!("the command {} panicked", ctx.command().qualified_name);
+                let http = &ctx.serenity_context().http;
+                apologise(http, ctx.data(), *id, token, Failure::Broken(panic)).await;
+            }
+        }
+        FrameworkError::EventHandler { error, event, .. } => {
+            log_broken(&error, event.snake_case_name());
+        }
+        FrameworkError::Setup { error, .. } => {
+            log_broken(&error, "setup");
+        }
+        other => log_broken(&Failure::Broken(anyhow::anyhow!("{other}")), "dispatch"),
+    }
+}
+
+/// Answers with what went wrong, whether an answer was promised already or not.
+pub async fn apologise(
+    http: &Arc<Http>,
+    bot: &Bot,
+    id: InteractionId,
+    token: &str,
+    failure: Failure,
+) {
+    let text = match &failure {
+        Failure::Told(text) => text.clone(),
+        Failure::Broken(_) => {
+            log_broken(&failure, "interaction");
+            bot.wording.say("went-wrong", &[])
+        }
+    };
+    let look = Look::of(text);
+    let answer = CreateInteractionResponse::Message(look.to_reply());
+    if answer.execute(http, (id, token)).await.is_err() {
+        // Promised before, or too late; then there is nobody left to tell.
+        let _ = look.to_interaction_edit().execute(http, token).await;
+    }
+}
+
+fn log_broken(failure: &Failure, what: impl Display) {
+    if let Failure::Broken(error) = failure {
+        tracing::error!(%what, error = format!("{error:#}"), "Discord or the store failed");
+    }
+}

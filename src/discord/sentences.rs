@@ -1,0 +1,121 @@
+//! Answers of one sentence or two, to commands and buttons.
+
+use poise::serenity_prelude as serenity;
+use serenity::all::Permissions;
+
+use super::render::look::{Embed, Look};
+use super::wording::{Value, Wording};
+use crate::config::RoundDefaults;
+use crate::deliberation::guild::GuildSettings;
+use crate::deliberation::id::Channel;
+use crate::deliberation::round::{
+    CRITIQUE_CHARACTERS, CritiqueRefused, Extended, LONGEST_PHASE, OrganiserRefused, Phase,
+    RatingMode, Round, Time,
+};
+use chrono::TimeDelta;
+
+/// A round was opened.
+pub fn opened(wording: &Wording, round: &Round) -> String {
+    wording.say("round-opened", &[("round", round.key.number.into())])
+}
+
+/// A phase was given more time.
+pub fn extended(wording: &Wording, extended: Extended) -> String {
+    wording.say("phase-extended", &[("closes", at(extended.closes))])
+}
+
+/// What closing a phase early has led to.
+pub fn closed_early(wording: &Wording, round: &Round) -> String {
+    match (&round.phase, round.rating_closes()) {
+        (_, Some(closes)) => wording.say("rating-closes-early", &[("closes", at(closes))]),
+        (Phase::Cancelled { .. }, _) => wording.say("round-cancelled", &[]),
+        _ => wording.say("drafting-begins", &[]),
+    }
+}
+
+/// Why an organiser's command did nothing.
+pub fn organiser_refused(wording: &Wording, refused: OrganiserRefused) -> String {
+    match refused {
+        OrganiserRefused::BusyDrafting => wording.say("busy-drafting", &[]),
+        OrganiserRefused::BelowMinimum { opinions, minimum } => wording.say(
+            "below-minimum",
+            &[("opinions", opinions.into()), ("minimum", minimum.into())],
+        ),
+        OrganiserRefused::ClosesAlready { closes } => {
+            wording.say("closes-already", &[("closes", at(closes))])
+        }
+        OrganiserRefused::TooLong => {
+            let days = LONGEST_PHASE.num_days();
+            wording.say("phase-too-long", &[("days", days.into())])
+        }
+        OrganiserRefused::Over => wording.say("round-over", &[]),
+        OrganiserRefused::NoResult => wording.say("no-result-yet", &[]),
+    }
+}
+
+/// A critique that was not taken is given back.
+pub fn critique_refused(wording: &Wording, refused: CritiqueRefused, text: &str) -> Look {
+    let why = match refused {
+        CritiqueRefused::Closed => wording.say("rating-closed", &[]),
+        CritiqueRefused::NoRevision => wording.say("no-revision", &[]),
+        CritiqueRefused::NotAsked => wording.say("critique-not-asked", &[]),
+        CritiqueRefused::Length { .. } => wording.say(
+            "critique-too-long",
+            &[("characters", CRITIQUE_CHARACTERS.into())],
+        ),
+    };
+    Look::of(why).embed(Embed::of(text))
+}
+
+/// What Accord lacks in a channel.
+pub fn missing_permissions(wording: &Wording, missing: Permissions, channel: Channel) -> String {
+    let names = missing.get_permission_names().join(", ");
+    let channel = format!("<#{channel}>");
+    wording.say(
+        "missing-permissions",
+        &[("permissions", names.into()), ("channel", channel.into())],
+    )
+}
+
+/// The settings of a guild, and which of them are the host's.
+pub fn settings(wording: &Wording, host: &RoundDefaults, guild: &GuildSettings) -> Look {
+    let organisers = match guild.organisers.as_slice() {
+        [] => wording.say("organisers-by-permission", &[]),
+        roles => {
+            let roles: Vec<String> = roles.iter().map(|role| format!("<@&{role}>")).collect();
+            roles.join(", ")
+        }
+    };
+    let rating = match guild.rating.unwrap_or(host.rating) {
+        RatingMode::Reactions => wording.say("rating-by-reactions", &[]),
+        RatingMode::Private => wording.say("rating-in-private", &[]),
+    };
+    let threads = match guild.threads.unwrap_or(host.threads) {
+        true => wording.say("with-threads", &[]),
+        false => wording.say("without-threads", &[]),
+    };
+    let minimum = guild.minimum.unwrap_or(host.minimum);
+    let opinions_for = length(guild.opinions_for.unwrap_or(host.opinions_for));
+    let ratings_for = length(guild.ratings_for.unwrap_or(host.ratings_for));
+    Look::of(wording.say(
+        "settings-shown",
+        &[
+            ("organisers", organisers.into()),
+            ("rating", rating.into()),
+            ("threads", threads.into()),
+            ("minimum", minimum.into()),
+            ("opinions", opinions_for.into()),
+            ("ratings", ratings_for.into()),
+        ],
+    ))
+}
+
+fn length(delta: TimeDelta) -> String {
+    let duration = delta.to_std().unwrap_or_default();
+    humantime::format_duration(duration).to_string()
+}
+
+/// Shown by Discord in the reader's own time zone.
+fn at(time: Time) -> Value<'static> {
+    format!("<t:{}:F>", time.timestamp()).into()
+}
