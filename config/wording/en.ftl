@@ -175,6 +175,7 @@ rating-who-counts = Ratings count if you are a participant, that is, if you gave
 rating-closes-when-all = Rating closes earlier once every participant has rated every candidate.
 rating-closed = Rating is closed.
 closing-early = **Rating closes early,** { $when }. Until then you can rate and change your ratings.
+closing-early-no-more = **Rating closes later than was announced here:** { $when }.
 cancelled-title = **Round { $round } ended without a result**
 cancelled-handback = With the button you get your opinion back, in private. Opinions are deleted { $when }.
 

@@ -7,7 +7,10 @@
 
 pub mod bot;
 pub mod discord;
+pub mod models;
 pub mod random_model;
+pub mod requests;
+pub mod town;
 
 use std::io::Write;
 use std::ops::ControlFlow;
