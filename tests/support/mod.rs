@@ -7,6 +7,8 @@
 
 pub mod bot;
 pub mod discord;
+#[cfg(unix)]
+pub mod process;
 pub mod random_model;
 
 use std::io::Write;
