@@ -1,7 +1,15 @@
 //! Charts: drawn as SVG, readable at the width of a phone, told in words as well.
+//!
+//! Every chart has a background of its own, so that it looks the same on light and dark pages, and
+//! means nothing by color alone.
 
+mod canvas;
 pub mod ratings;
 
+use std::sync::{Arc, LazyLock};
+
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::{Options, Tree, fontdb};
 use serde::Serialize;
 
 /// A picture, and what it shows in words.
@@ -12,8 +20,29 @@ pub struct Chart {
 }
 
 impl Chart {
-    /// As pixels; `scale` 1 is as wide as the SVG says.
-    pub fn to_png(&self, _scale: f32) -> Vec<u8> {
-        todo!()
+    /// As pixels; `scale` 1 is as large as the SVG says. The same everywhere: the fonts come with
+    /// Accord.
+    pub fn to_png(&self, scale: f32) -> Vec<u8> {
+        let options = Options {
+            fontdb: FONTS.clone(),
+            ..Options::default()
+        };
+        let tree = Tree::from_str(&self.svg, &options).expect("drawn here");
+        let size = tree
+            .size()
+            .to_int_size()
+            .scale_by(scale)
+            .expect("more than no pixel");
+        let mut pixels = Pixmap::new(size.width(), size.height()).expect("more than no pixel");
+        let transform = Transform::from_scale(scale, scale);
+        resvg::render(&tree, transform, &mut pixels.as_mut());
+        pixels.encode_png().expect("a picture in memory")
     }
 }
+
+static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
+    let mut fonts = fontdb::Database::new();
+    fonts.load_font_data(dejavu::sans::regular().to_vec());
+    fonts.load_font_data(dejavu::sans::bold().to_vec());
+    Arc::new(fonts)
+});

@@ -62,9 +62,9 @@ impl Store {
         let folder = Folder::lock(folder)?;
         let tree = Some(folder.open_tree()?);
         let writer = Writer {
-            folder,
-            flush,
             tree,
+            flush,
+            folder,
         };
         let (jobs, waiting) = mpsc::channel();
         let (breaks, broken) = watch::channel(None);
@@ -95,7 +95,7 @@ impl Store {
         self.change(move |draft| {
             let changes = changes?;
             if new && next_number(draft, key.guild)? <= key.number {
-                put_next_number(draft, key.guild, key.number + 1)?;
+                put_next_number(draft, key.guild, key.number.saturating_add(1))?;
             }
             draft.add(changes);
             Ok(())
@@ -156,7 +156,7 @@ impl Store {
     pub async fn next_number(&self, guild: Guild) -> Result<u32> {
         self.change(move |draft| {
             let number = next_number(draft, guild)?;
-            put_next_number(draft, guild, number + 1)?;
+            put_next_number(draft, guild, number.saturating_add(1))?;
             Ok(number)
         })
         .await

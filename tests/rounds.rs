@@ -159,11 +159,11 @@ async fn five_members_write_rate_by_reaction_and_get_the_statement_with_the_high
         panic!("{:?}", round.phase);
     };
     let posted = &round.stages[0].posted;
-    let rows = round
-        .table(posted)
-        .iter()
-        .map(|row| row.iter().map(|a| a.rating()).collect());
-    let matrix = RatingMatrix::new(rows.collect()).unwrap();
+    let mut rows = Vec::new();
+    for row in round.table(posted) {
+        rows.push(row.iter().map(|agreement| agreement.rating()).collect());
+    }
+    let matrix = RatingMatrix::new(rows).unwrap();
     let best = posted[rank(&matrix, round.terms.welfare)[0].candidate];
     assert_eq!(result.winner(), best);
     let statement = &round.candidate(best).text;

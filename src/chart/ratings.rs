@@ -1,8 +1,11 @@
 //! How a group rates its candidates.
 
-use super::Chart;
+use plotters::style::RGBColor;
 
-/// A candidate and how often each rating from 1 to 7 was given or predicted.
+use super::Chart;
+use super::canvas::{Align, Canvas, Frame, Type, draw};
+
+/// A candidate, and how often each rating from 1 to 7 was given and predicted.
 #[derive(Clone, Debug)]
 pub struct RatingsRow {
     pub label: String,
@@ -36,14 +39,331 @@ pub struct RatingsWords {
     pub chosen: String,
 }
 
-/// One row a candidate, in the order given.
-pub fn ratings_chart(rows: &[RatingsRow], _words: &RatingsWords) -> Chart {
+/// One row a candidate, in the order given: a bar of how many agree, are neutral and dissent, and a
+/// strip of the single ratings; what is only predicted is hatched and hollow.
+pub fn ratings_chart(rows: &[RatingsRow], words: &RatingsWords) -> Chart {
+    let height = HEAD + ROW * rows.len() as i32 + LEGEND;
+    let svg = draw(WIDTH, height, |canvas| {
+        head(canvas, words);
+        let tallest = rows.iter().map(tallest).max().unwrap_or(0);
+        for (place, row) in (0..).zip(rows) {
+            draw_row(canvas, row, words, tallest, HEAD + ROW * place);
+        }
+        legend(canvas, words, height - LEGEND);
+    });
+    let told: Vec<&str> = rows.iter().map(|row| row.told.as_str()).collect();
     Chart {
-        svg: String::new(),
-        alt_text: rows
-            .iter()
-            .map(|row| row.told.as_str())
-            .collect::<Vec<_>>()
-            .join(" "),
+        svg,
+        alt_text: told.join(" "),
     }
+}
+
+/// A picture of this width is shown half as large on a phone.
+const WIDTH: i32 = 800;
+const MARGIN: i32 = 20;
+const HEAD: i32 = 86;
+const ROW: i32 = 116;
+const LEGEND: i32 = 96;
+
+const BAR_X: i32 = 84;
+const BAR_WIDTH: i32 = 326;
+const BAR_HEIGHT: i32 = 46;
+/// Between what was rated and what was predicted.
+const GAP: i32 = 8;
+
+const STRIP_X: i32 = 440;
+/// One rating.
+const COLUMN: i32 = 36;
+/// Of the tallest stack of dots.
+const STACK: i32 = 88;
+
+const SMALL: Type = Type {
+    size: 22,
+    bold: false,
+};
+const SMALL_BOLD: Type = Type {
+    size: 22,
+    bold: true,
+};
+const LARGE_BOLD: Type = Type {
+    size: 32,
+    bold: true,
+};
+
+const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
+const QUIET: RGBColor = RGBColor(0x50, 0x55, 0x5c);
+const GUIDE: RGBColor = RGBColor(0xd6, 0xda, 0xdf);
+const WINNER: RGBColor = RGBColor(0xec, 0xf1, 0xf7);
+const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
+
+/// Ratings that mean the same for a statement. Told apart by sign, place and brightness too.
+struct Kind {
+    sign: &'static str,
+    color: RGBColor,
+    /// Of text on the color.
+    on_color: RGBColor,
+    /// Indices of the ratings.
+    ratings: std::ops::Range<usize>,
+}
+
+const AGREE: Kind = Kind {
+    sign: "▲",
+    color: RGBColor(0x0b, 0x53, 0x94),
+    on_color: WHITE,
+    ratings: 4..7,
+};
+const NEUTRAL: Kind = Kind {
+    sign: "◆",
+    color: RGBColor(0x8f, 0x97, 0xa0),
+    on_color: INK,
+    ratings: 3..4,
+};
+const DISSENT: Kind = Kind {
+    sign: "▼",
+    color: RGBColor(0xe0, 0x7a, 0x1f),
+    on_color: INK,
+    ratings: 0..3,
+};
+const KINDS: [&Kind; 3] = [&AGREE, &NEUTRAL, &DISSENT];
+
+fn head(canvas: &Canvas<'_>, words: &RatingsWords) {
+    let y = 28;
+    canvas.text(&words.participants, (BAR_X, y), SMALL, QUIET, Align::Left);
+    canvas.text(&words.ratings, (STRIP_X, y), SMALL, QUIET, Align::Left);
+    let right = (WIDTH - MARGIN, y);
+    canvas.text(&words.welfare, right, SMALL, QUIET, Align::Right);
+    for rating in 1..=7 {
+        let at = (column_center(rating - 1), y + 34);
+        canvas.text(&rating.to_string(), at, SMALL, INK, Align::Center);
+    }
+}
+
+fn draw_row(canvas: &Canvas<'_>, row: &RatingsRow, words: &RatingsWords, tallest: usize, y: i32) {
+    if row.chosen {
+        let frame = Frame {
+            x: 0,
+            y,
+            width: WIDTH,
+            height: ROW,
+        };
+        canvas.fill(frame, WINNER);
+    }
+    canvas.line((0, y), (WIDTH, y), GUIDE, 1);
+    let middle = y + 14 + BAR_HEIGHT / 2;
+    canvas.text(
+        &row.label,
+        (MARGIN + 6, middle),
+        LARGE_BOLD,
+        INK,
+        Align::Left,
+    );
+    let right = (WIDTH - MARGIN, middle);
+    canvas.text(&row.welfare, right, LARGE_BOLD, INK, Align::Right);
+    bar(canvas, row, y + 14);
+
+    let (mut x, below) = (BAR_X, y + 14 + BAR_HEIGHT + 24);
+    if row.chosen {
+        canvas.text(&words.chosen, (x, below), SMALL_BOLD, INK, Align::Left);
+        x += SMALL_BOLD.width(&words.chosen) + 14;
+    }
+    canvas.text(&row.note, (x, below), SMALL, QUIET, Align::Left);
+    strip(canvas, row, tallest, y + ROW - 12);
+}
+
+/// How many agree, are neutral, dissent: first those who rated, then those who are predicted.
+fn bar(canvas: &Canvas<'_>, row: &RatingsRow, y: i32) {
+    let people: usize = row.rated.iter().chain(&row.predicted).sum();
+    if people == 0 {
+        return;
+    }
+    let rated: usize = row.rated.iter().sum();
+    let both = rated > 0 && rated < people;
+    let room = BAR_WIDTH - if both { GAP } else { 0 };
+    let parts = KINDS
+        .iter()
+        .map(|kind| (*kind, count(&row.rated, kind), false))
+        .chain(
+            KINDS
+                .iter()
+                .map(|kind| (*kind, count(&row.predicted, kind), true)),
+        );
+    let mut before = 0;
+    for (kind, count, predicted) in parts.filter(|(_, count, _)| *count > 0) {
+        // Rounded from the left, so that widths add up.
+        let place = |people_before: usize| (room as usize * people_before / people) as i32;
+        let shift = if predicted && both { GAP } else { 0 };
+        let frame = Frame {
+            x: BAR_X + shift + place(before),
+            y,
+            width: place(before + count) - place(before),
+            height: BAR_HEIGHT,
+        };
+        before += count;
+        // The longest that has room.
+        let labels = [format!("{}{count}", kind.sign), count.to_string()];
+        let label = labels
+            .iter()
+            .find(|label| SMALL_BOLD.width(label) + 4 <= frame.width);
+        let center = (frame.x + frame.width / 2, y + BAR_HEIGHT / 2);
+        if predicted {
+            canvas.hatch(frame, kind.color);
+            if let Some(label) = label {
+                // The hatching would be in its way.
+                let width = SMALL_BOLD.width(label) + 4;
+                let plate = Frame {
+                    x: center.0 - width / 2,
+                    y: y + 8,
+                    width,
+                    height: BAR_HEIGHT - 16,
+                };
+                canvas.fill(plate, WHITE);
+                canvas.text(label, center, SMALL_BOLD, INK, Align::Center);
+            }
+        } else {
+            canvas.fill(frame, kind.color);
+            let right = frame.x + frame.width;
+            canvas.line((right, y), (right, y + BAR_HEIGHT), WHITE, 2);
+            if let Some(label) = label {
+                canvas.text(label, center, SMALL_BOLD, kind.on_color, Align::Center);
+            }
+        }
+    }
+}
+
+fn count(ratings: &[usize; 7], kind: &Kind) -> usize {
+    ratings[kind.ratings.clone()].iter().sum()
+}
+
+/// How often the most frequent rating of a row occurs.
+fn tallest(row: &RatingsRow) -> usize {
+    let heights = row.rated.iter().zip(&row.predicted);
+    let heights = heights.map(|(rated, predicted)| rated + predicted);
+    heights.max().unwrap_or(0)
+}
+
+/// The single ratings, stacked upon the line at `bottom`; in all rows on the same scale.
+fn strip(canvas: &Canvas<'_>, row: &RatingsRow, tallest: usize, bottom: i32) {
+    canvas.line((STRIP_X, bottom), (STRIP_X + 7 * COLUMN, bottom), GUIDE, 2);
+    for (index, (&rated, &predicted)) in row.rated.iter().zip(&row.predicted).enumerate() {
+        let color = KINDS
+            .iter()
+            .find(|kind| kind.ratings.contains(&index))
+            .map_or(INK, |kind| kind.color);
+        match Dots::that_fit(tallest) {
+            Some(dots) => {
+                for nth in 0..rated {
+                    canvas.dot(dots.center(index, nth, bottom), dots.radius, color);
+                }
+                for nth in rated..rated + predicted {
+                    canvas.hollow_dot(dots.center(index, nth, bottom), dots.radius, color);
+                }
+            }
+            None => columns(canvas, index, [rated, predicted], tallest, bottom, color),
+        }
+    }
+}
+
+/// Of many ratings: a column each instead of a dot each.
+fn columns(
+    canvas: &Canvas<'_>,
+    index: usize,
+    [rated, predicted]: [usize; 2],
+    tallest: usize,
+    bottom: i32,
+    color: RGBColor,
+) {
+    let height = |people: usize| (STACK as usize * people).div_ceil(tallest) as i32;
+    let frame = |from: i32, height: i32| Frame {
+        x: column_center(index) - COLUMN / 2 + 4,
+        y: bottom - from - height,
+        width: COLUMN - 8,
+        height,
+    };
+    if rated > 0 {
+        canvas.fill(frame(0, height(rated)), color);
+    }
+    if predicted > 0 {
+        canvas.hatch(frame(height(rated), height(predicted)), color);
+    }
+}
+
+/// How the dots of a rating are stacked.
+#[derive(Clone, Copy)]
+struct Dots {
+    radius: i32,
+    /// Side by side.
+    across: i32,
+}
+
+impl Dots {
+    /// The largest with which `tallest` dots have room in one column.
+    fn that_fit(tallest: usize) -> Option<Self> {
+        (SMALLEST_DOT..=LARGEST_DOT).rev().find_map(|radius| {
+            let cell = 2 * radius + 2;
+            let (across, up) = ((COLUMN - 2) / cell, STACK / cell);
+            let fits = (across * up) as usize >= tallest;
+            fits.then_some(Self { radius, across })
+        })
+    }
+
+    fn center(self, index: usize, nth: usize, bottom: i32) -> (i32, i32) {
+        let cell = 2 * self.radius + 2;
+        let (up, along) = (nth as i32 / self.across, nth as i32 % self.across);
+        let left = column_center(index) - self.across * cell / 2;
+        (
+            left + along * cell + cell / 2,
+            bottom - 2 - up * cell - cell / 2,
+        )
+    }
+}
+
+const LARGEST_DOT: i32 = 10;
+/// Filled and hollow can still be told apart.
+const SMALLEST_DOT: i32 = 5;
+
+fn column_center(index: usize) -> i32 {
+    STRIP_X + COLUMN * index as i32 + COLUMN / 2
+}
+
+fn legend(canvas: &Canvas<'_>, words: &RatingsWords, y: i32) {
+    canvas.line((0, y), (WIDTH, y), GUIDE, 1);
+    let kinds = [
+        (&AGREE, &words.agree),
+        (&NEUTRAL, &words.neutral),
+        (&DISSENT, &words.dissent),
+    ];
+    let mut x = MARGIN;
+    for (kind, word) in kinds {
+        let patch = patch(x, y + 28);
+        canvas.fill(patch, kind.color);
+        let center = (x + patch.width / 2, y + 28);
+        canvas.text(kind.sign, center, SMALL, kind.on_color, Align::Center);
+        x = beside(canvas, x + patch.width, y + 28, word);
+    }
+    let y = y + 68;
+    let rated = patch(MARGIN, y);
+    canvas.fill(rated, QUIET);
+    let x = MARGIN + rated.width + 18;
+    canvas.dot((x, y), LARGEST_DOT, QUIET);
+    let x = beside(canvas, x + LARGEST_DOT, y, &words.rated);
+    let predicted = patch(x, y);
+    canvas.hatch(predicted, QUIET);
+    let x = x + predicted.width + 18;
+    canvas.hollow_dot((x, y), LARGEST_DOT, QUIET);
+    beside(canvas, x + LARGEST_DOT, y, &words.predicted);
+}
+
+fn patch(x: i32, middle: i32) -> Frame {
+    Frame {
+        x,
+        y: middle - 15,
+        width: 34,
+        height: 30,
+    }
+}
+
+/// Writes what a sign means; where the next one begins.
+fn beside(canvas: &Canvas<'_>, x: i32, y: i32, word: &str) -> i32 {
+    canvas.text(word, (x + 10, y), SMALL, INK, Align::Left);
+    x + 10 + SMALL.width(word) + 28
 }

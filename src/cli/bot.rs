@@ -41,6 +41,11 @@ pub async fn run(_: Args, config: &Config) -> Result<ExitCode> {
         bail!("not started; accord doctor tells more");
     }
 
+    // A panic may quote what it stumbled over, which may be an opinion.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a panic, which is a bug in Accord or below it");
+    }));
     let folder = config.data_dir.join("store");
     let store = tokio::task::spawn_blocking(move || Store::open(&folder)).await??;
     let engines = engines::load(config).await?;

@@ -119,8 +119,8 @@ impl Platform for DiscordPlatform {
     async fn post(&self, round: &Round, item: Item, look: Look) -> Result<Message, PlatformError> {
         let channel = channel_of(round, item);
         let nonce = nonce(round, item, self.gone.load(Ordering::Relaxed));
-        let message = look
-            .to_message()
+        let message = drawn(move || look.to_message())
+            .await
             .nonce(Nonce::String(nonce))
             .enforce_nonce(true);
         let posted = patiently(|| channel.send_message(&self.http, message.clone()));
@@ -135,7 +135,7 @@ impl Platform for DiscordPlatform {
         look: Look,
     ) -> Result<(), PlatformError> {
         let channel = channel_of(round, item);
-        let edit = look.to_edit();
+        let edit = drawn(move || look.to_edit()).await;
         let edited =
             patiently(|| channel.edit_message(&self.http, MessageId::new(message.0), edit.clone()))
                 .await;
@@ -282,6 +282,12 @@ impl DiscordPlatform {
         }
         Ok(())
     }
+}
+
+/// Draws a chart where people who wait for an answer do not wait for that too.
+pub async fn drawn<T: Send + 'static>(draw: impl FnOnce() -> T + Send + 'static) -> T {
+    let drawn = tokio::task::spawn_blocking(draw).await;
+    drawn.expect("drawing does not panic, and the runtime is there")
 }
 
 /// The item of the round that a message shows.

@@ -13,6 +13,7 @@ use serenity::all::{
 use thiserror::Error;
 
 use super::Bot;
+use super::platform::drawn;
 use super::render::{Form, Look};
 use super::wording::Wording;
 use crate::deliberation::id::{Channel, Guild, Member, RoundKey};
@@ -179,7 +180,7 @@ impl<'a> Asked<'a> {
 
     /// Gives the answer that was promised.
     pub async fn finish(&self, look: Look) -> Result<(), Failure> {
-        let answer = look.to_interaction_edit();
+        let answer = drawn(move || look.to_interaction_edit()).await;
         answer.execute(self.ctx, self.token).await?;
         Ok(())
     }

@@ -64,7 +64,12 @@ impl Folder {
         self.settle().with_context(|| self.cannot_write())?;
         let tree = self.path.join(TREE);
         mend(&tree).with_context(|| self.cannot_write())?;
-        let opened = open(&tree)?;
+        let opened = open(&tree).with_context(|| {
+            format!(
+                "cannot open the store in {}: if it is damaged, restore a backup",
+                self.path.display()
+            )
+        })?;
         // A power failure must not leave a tree that was half made.
         if !opened.was_recovered() {
             sync_all_in(&tree)
@@ -149,12 +154,6 @@ fn open(path: &Path) -> Result<Tree> {
     panic::catch_unwind(|| config.open::<64>())
         .map_err(|_| anyhow!("its files are damaged"))
         .and_then(|opened| Ok(opened?))
-        .with_context(|| {
-            format!(
-                "cannot open the store in {}: if it is damaged, restore a backup",
-                path.display()
-            )
-        })
 }
 
 /// When sled opens a tree that has a snapshot and no log, as a kill in the middle of opening leaves

@@ -5,6 +5,7 @@
 //! have a default. No message tells what a record says, since people's opinions are in it.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::de::DeserializeOwned;
@@ -146,12 +147,13 @@ pub(super) fn decode<T: DeserializeOwned>(key: Key, bytes: &[u8]) -> Result<T> {
 fn decode_with<T: DeserializeOwned>(migrations: &[Migration], key: Key, bytes: &[u8]) -> Result<T> {
     #[derive(Deserialize)]
     struct Version {
-        v: usize,
+        v: NonZeroU16,
     }
     // serde_json's own messages quote what they stumble over.
     let damaged = |_| anyhow!("the {key} in the store is damaged: restore a backup");
     let newest = migrations.len() + 1;
     let Version { v } = serde_json::from_slice(bytes).map_err(damaged)?;
+    let v = usize::from(v.get());
     ensure!(
         v <= newest,
         "the {key} in the store has version {v}, and this Accord knows versions up to {newest}: a \
@@ -161,7 +163,7 @@ fn decode_with<T: DeserializeOwned>(migrations: &[Migration], key: Key, bytes: &
         return serde_json::from_slice(bytes).map_err(damaged);
     }
     let mut record = serde_json::from_slice(bytes).map_err(damaged)?;
-    for migrate in &migrations[v.saturating_sub(1)..] {
+    for migrate in &migrations[v - 1..] {
         migrate(key, &mut record);
     }
     T::deserialize(Value::Object(record)).map_err(damaged)
@@ -284,6 +286,68 @@ impl Record<'_> {
                 text: (*text).to_owned(),
             }),
             Self::Index => Ok(Vec::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deliberation::id::Guild;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Hours {
+        from: u8,
+        until: u8,
+    }
+
+    const KEY: Key = Key::Settings(Guild(1));
+
+    const MIGRATIONS: &[Migration] = &[
+        // In version 1 there was a text.
+        |_, record| {
+            let hours = record["hours"].as_str().unwrap().to_owned();
+            let (from, length) = hours.split_once('+').unwrap();
+            record.insert("from".to_owned(), from.parse::<u8>().unwrap().into());
+            record.insert("length".to_owned(), length.parse::<u8>().unwrap().into());
+        },
+        // In version 2 there was a length.
+        |_, record| {
+            let number = |name| record[name].as_u64().unwrap();
+            let until = number("from") + number("length");
+            record.insert("until".to_owned(), until.into());
+        },
+    ];
+
+    fn read(record: &str) -> Result<Hours> {
+        decode_with(MIGRATIONS, KEY, record.as_bytes())
+    }
+
+    #[test]
+    fn a_record_of_an_older_version_is_brought_up_to_the_newest() {
+        let hours = Hours { from: 9, until: 17 };
+        assert_eq!(read(r#"{"v":1,"hours":"9+8"}"#).unwrap(), hours);
+        assert_eq!(read(r#"{"v":2,"from":9,"length":8}"#).unwrap(), hours);
+        assert_eq!(read(r#"{"v":3,"from":9,"until":17}"#).unwrap(), hours);
+        assert_eq!(
+            read(r#"{"until":17,"x":[1],"from":9,"v":3}"#).unwrap(),
+            hours
+        );
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_or_of_none_is_an_error() {
+        let error = read(r#"{"v":4,"from":9,"until":17}"#).unwrap_err();
+        assert!(error.to_string().contains("has version 4"), "{error}");
+        for damaged in [
+            r#"{"from":9,"until":17}"#,
+            r#"{"v":0,"from":9,"until":17}"#,
+            r#"{"v":3,"from":9}"#,
+            "",
+            "{",
+        ] {
+            let error = read(damaged).unwrap_err();
+            assert!(error.to_string().contains("is damaged"), "{error}");
         }
     }
 }

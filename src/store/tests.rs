@@ -20,7 +20,7 @@ use super::records::{Changes, difference};
 use super::*;
 use crate::deliberation::id::Member;
 use crate::deliberation::rating::Likert;
-use crate::deliberation::round::RatingMode;
+use crate::deliberation::round::{CandidateKey, RatingMode};
 
 const GUILD: Guild = Guild(42);
 
@@ -191,23 +191,16 @@ async fn what_is_saved_together_is_flushed_together() {
         folder.path(),
         Box::new(move |tree| {
             counted.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(20));
             tree.flush().map(drop)
         }),
     )
     .unwrap();
-    let mut round = opened(key(1));
-    let mut saves = vec![store.save(None, &round)];
-    let mut states = vec![round.clone()];
+    let empty = opened(key(1));
+    let mut saves = vec![store.save(None, &empty)];
     for member in 0..1000 {
-        round
-            .submit_opinion(Member(member), "Open the library at night.", 0, at(1))
-            .unwrap();
-        states.push(round.clone());
-    }
-    // Prepared, so that this measures the writer.
-    drop(states.drain(..900));
-    for pair in states.windows(2) {
-        saves.push(store.save(Some(&pair[0]), &pair[1]));
+        let round = with_opinion(&empty, member, "Open the library at night.");
+        saves.push(store.save(Some(&empty), &round));
     }
     try_join_all(saves).await.unwrap();
     let flushes = flushes.load(Ordering::Relaxed);
@@ -431,29 +424,32 @@ fn a_store_that_another_process_has_open_is_not_opened() {
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_kill() {
-    survives_kills("save", 10).await;
+    survives_kills("save", 10, 400).await;
 }
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_kill_during_rewriting() {
-    survives_kills("rewrite", 5).await;
+    survives_kills("rewrite", 5, 1000).await;
 }
 
-async fn survives_kills(job: &str, kills: u32) {
+/// Kills another process so often, each time within so many milliseconds.
+async fn survives_kills(job: &str, kills: u32, latest_ms: u64) {
     let folder = tempfile::tempdir().unwrap();
     let mut saved = BTreeSet::new();
-    for _ in 0..kills {
+    for kill in 0..kills {
         let mut child = child(job, folder.path());
-        let delay = Duration::from_millis(rand::random_range(0..400));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert_eq!(lines.find(is_ours).unwrap().unwrap(), "ready");
+        // Else it may be killed while it opens the store.
+        if kill % 2 == 0 {
+            assert_eq!(lines.find(is_ours).unwrap().unwrap(), "ready");
+        }
         let reader = std::thread::spawn(move || {
             let lines = lines.map_while(Result::ok);
             lines
                 .filter_map(|line| line.parse().ok())
                 .collect::<Vec<u64>>()
         });
-        std::thread::sleep(delay);
+        std::thread::sleep(Duration::from_millis(rand::random_range(0..latest_ms)));
         child.kill().unwrap();
         child.wait().unwrap();
         saved.extend(reader.join().unwrap().into_iter().map(Member));
@@ -465,7 +461,7 @@ async fn survives_kills(job: &str, kills: u32) {
         assert!(lost.is_empty(), "of {} lost {lost:?}", saved.len());
         store.close().await.unwrap();
     }
-    assert!(saved.len() > 10, "only {} were saved", saved.len());
+    assert!(!saved.is_empty());
 }
 
 /// sled would write everything there is into a snapshot, and then delete it.
@@ -495,7 +491,7 @@ async fn a_kill_while_the_store_is_being_opened_loses_nothing() {
 
     for _ in 0..3 {
         let store = Store::open(folder.path()).unwrap();
-        assert_eq!(store.rounds(GUILD).await.unwrap(), [round.clone()]);
+        assert_eq!(store.round(key(1)).await.unwrap().unwrap(), round);
         store.close().await.unwrap();
     }
 }
@@ -507,15 +503,17 @@ async fn a_full_disk_breaks_the_store_and_loses_nothing_that_was_acknowledged() 
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");
     command
-        .args(["-c", "trap '' XFSZ; ulimit -f 600; exec \"$0\" \"$@\""])
+        .args(["-c", "trap '' XFSZ; ulimit -f 150; exec \"$0\" \"$@\""])
         .arg(env::current_exe().unwrap());
     let child = start(command, "fill", folder.path());
     let output = child.wait_with_output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
     let broken = output.lines().find(|line| line.starts_with("broken: "));
     let broken = broken.unwrap_or_else(|| panic!("{output}"));
-    assert!(broken.contains("nothing is saved until Accord is started again"));
-    assert!(!broken.contains("panic"), "{broken}");
+    assert!(
+        broken.ends_with("until Accord is started again: File too large (os error 27)"),
+        "{broken}"
+    );
 
     let store = Store::open(folder.path()).unwrap();
     let round = store.round(key(1)).await.unwrap().unwrap();
@@ -703,6 +701,23 @@ async fn saves_wait_while_the_store_is_rewritten() {
     assert_eq!(store.rounds(GUILD).await.unwrap(), [round]);
 }
 
+#[tokio::test]
+async fn a_rewriting_that_fails_leaves_the_store_as_it_was() {
+    let (store, folder) = store();
+    let round = opened(key(1));
+    store.save(None, &round).await.unwrap();
+    // In the way.
+    let file = folder.path().join("tree.part");
+    fs::write(&file, "").unwrap();
+    let error = store.rewrite().await.unwrap_err();
+    assert!(error.to_string().contains("cannot rewrite"), "{error:#}");
+    let next = with_opinion(&round, 5, "Open the library at night.");
+    store.save(Some(&round), &next).await.unwrap();
+    fs::remove_file(&file).unwrap();
+    store.rewrite().await.unwrap();
+    assert_eq!(store.rounds(GUILD).await.unwrap(), [next]);
+}
+
 /// Whether a text stands in a file, as it is or in one of the compressed leaves.
 fn is_in_a_file(folder: &Path, text: &str) -> bool {
     const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
@@ -783,6 +798,84 @@ async fn a_record_that_is_damaged_is_named_and_not_quoted() {
         store.rounds(GUILD).await.unwrap_err().to_string(),
         "the opinion of member 5 of round 1 of guild 42 is there, and that round's head is not"
     );
+}
+
+#[tokio::test]
+async fn a_store_whose_files_are_damaged_is_not_opened() {
+    let (store, folder) = store();
+    store.save(None, &over(key(1))).await.unwrap();
+    store.close().await.unwrap();
+    Store::open(folder.path()).unwrap().close().await.unwrap();
+    let metadata = folder.path().join("tree/metadata");
+    for entry in fs::read_dir(metadata).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains("snapshot_") {
+            let whole = fs::read(&path).unwrap();
+            fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        }
+    }
+    let error = Store::open(folder.path()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot open the store in {}: if it is damaged, restore a backup",
+            folder.path().display()
+        )
+    );
+}
+
+/// Records as the first version wrote them: the first column is the key.
+#[tokio::test]
+async fn records_of_the_first_version_are_read() {
+    let text = include_str!("../../tests/fixtures/store-v1.txt");
+    let records: Changes = text
+        .lines()
+        .map(|line| {
+            let (key, record) = line.split_once(' ').unwrap_or((line, ""));
+            let key = (0..key.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&key[at..at + 2], 16).unwrap())
+                .collect();
+            (key, Some(record.as_bytes().to_vec()))
+        })
+        .collect();
+    let (store, _folder) = store();
+    let put = |draft: &mut Draft| {
+        draft.add(records);
+        Ok(())
+    };
+    store.change(put).await.unwrap();
+
+    let rounds = store.rounds(GUILD).await.unwrap();
+    let [round] = &rounds[..] else {
+        panic!("{} rounds", rounds.len());
+    };
+    assert_eq!(round.question, "When should the library be open?");
+    assert_eq!(round.opinions.len(), 4);
+    let opinion = &round.opinions[&Member(1002)];
+    assert_eq!(
+        opinion.text.as_deref(),
+        Some("At night, \"for all\" who work by day. 🦀")
+    );
+    assert!(round.opinions[&Member(1004)].late);
+    assert_eq!(round.candidates.len(), 3);
+    assert_eq!(
+        round.candidates[1].provenance.seed,
+        18_446_744_073_709_551_615
+    );
+    let rating = &round.ratings[&(CandidateKey(0), Member(1002))];
+    assert_eq!(rating.agreement, Some(Likert::ALL[6]));
+    assert_eq!(round.critiques[&(0, Member(1003))], "Not on Sundays.");
+    assert_eq!(round.result().unwrap().winner(), CandidateKey(0));
+    assert_eq!(store.live_rounds(|_| true).await.unwrap(), rounds);
+    assert_eq!(store.expired(Time::MAX_UTC).await.unwrap(), [round.key]);
+    let settings = store.settings(GUILD).await.unwrap();
+    assert_eq!(settings.minimum, Some(4));
+    assert_eq!(
+        store.guilds_left_before(Time::MAX_UTC).await.unwrap(),
+        [GUILD]
+    );
+    assert_eq!(store.next_number(GUILD).await.unwrap(), 8);
 }
 
 /// Prints what ARCHITECTURE.md and the README may say.

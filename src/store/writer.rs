@@ -109,11 +109,12 @@ const CANNOT_READ: &str = "the store cannot be read";
 pub(super) type Flush = Box<dyn Fn(&Tree) -> io::Result<()> + Send>;
 
 pub(super) struct Writer {
-    pub folder: Folder,
-    pub flush: Flush,
     /// Dropped only when all is well: dropping flushes, and a flush after one that failed waits for
     /// it forever.
     pub tree: Option<Tree>,
+    pub flush: Flush,
+    /// Unlocked after the tree is closed.
+    pub folder: Folder,
 }
 
 impl Writer {
@@ -123,17 +124,21 @@ impl Writer {
         let reason = match worked {
             Ok(Ok(closing)) => {
                 drop(self);
-                closing.map(|closed| closed.send(()));
+                if let Some(closed) = closing {
+                    let _ = closed.send(());
+                }
                 return;
             }
-            Ok(Err(error)) => format!("{error:#}"),
+            // Without the places in sled's source where it has passed.
+            Ok(Err(error)) => {
+                let error = format!("{error:#}");
+                error.rsplit(" -> ").next().unwrap_or_default().to_owned()
+            }
             Err(_) => "its files are damaged, or sled has a bug".to_owned(),
         };
-        mem::forget(self.tree.take());
-        broken.send_replace(Some(StoreBroken {
-            folder: self.folder.path().to_owned(),
-            reason,
-        }));
+        let folder = self.folder.path().to_owned();
+        mem::forget(self);
+        broken.send_replace(Some(StoreBroken { folder, reason }));
     }
 
     /// # Errors

@@ -154,7 +154,7 @@ fn shipped(config: &Config, kind: Kind) -> Version {
     };
     let versions = config.versions(kind).unwrap();
     match versions.serving(sha256, |name| config.text(name)).unwrap() {
-        Serving::Version(_, version) => version,
+        Serving::Version(_, version) => *version,
         other => panic!("the shipped {kind} version is active by default, not {other:?}"),
     }
 }

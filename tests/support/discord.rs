@@ -1,10 +1,11 @@
 //! A fake Discord on loopback: REST and the gateway on one port, with people in it.
 //!
 //! It refuses what Discord refuses, with Discord's own status, code and words, and fails on
-//! demand. It needs no other file of `tests/support`:
+//! demand. It needs no other file of `tests/support`; a program in `benches` says
+//! `#[path = "../tests/support"]` before the same module, a test that has another `mod support`
+//! says `#[path = "support"] mod fake { pub mod discord; }`.
 //!
 //! ```ignore
-//! #[path = "../tests/support"] // from benches/; a test needs no path
 //! mod support {
 //!     pub mod discord;
 //! }
@@ -267,7 +268,7 @@ impl FakeDiscord {
         self.look(|world| world.gateway.resumed)
     }
 
-    /// Every event that the sessions of now have been sent, or would be when they resume.
+    /// The last 10,000 events that each session of now has been sent, or would be on RESUME.
     pub fn dispatches(&self) -> Vec<Value> {
         self.look(|world| {
             let sessions = world.gateway.sessions.values();

@@ -117,7 +117,11 @@ impl FakeDiscord {
     }
 
     /// Answers a request, or does to it what a test has asked for.
-    pub async fn disturb(&self, call: &Call, perform: impl FnOnce() -> Response) -> Response {
+    pub(super) async fn disturb(
+        &self,
+        call: &Call,
+        perform: impl FnOnce() -> Response,
+    ) -> Response {
         let faults = self.shared.faults.lock().unwrap().of(call);
         for fault in &faults {
             if let Fault::Delay(delay) = fault {

@@ -1,6 +1,6 @@
 //! The gateway: who is connected, what each session is sent, and what it missed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde_json::{Value, json};
-use serenity::all::{ChannelId, GatewayIntents, GuildId, Permissions};
+use serenity::all::{ChannelId, GatewayIntents, GuildId};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::FakeDiscord;
@@ -24,18 +24,19 @@ pub struct Gateway {
     pub recommended_shards: u64,
     /// Privileged intents that the application has been granted.
     pub granted: GatewayIntents,
-    /// How often bots have identified, resumed, and been told that they cannot resume.
+    /// How often bots have identified and resumed.
     pub identified: usize,
     pub resumed: usize,
-    pub refused_to_resume: usize,
     connections: u64,
 }
 
 pub struct Session {
     pub shard: (u64, u64),
     pub intents: GatewayIntents,
-    /// Every dispatch, in the order of its sequence number.
-    log: Vec<String>,
+    /// How many events it has been sent, which is the sequence number of the last.
+    sent: usize,
+    /// The last of them, to be sent again on RESUME.
+    log: VecDeque<String>,
     connection: Option<Connection>,
 }
 
@@ -65,7 +66,6 @@ impl Default for Gateway {
             granted: GatewayIntents::empty(),
             identified: 0,
             resumed: 0,
-            refused_to_resume: 0,
             connections: 0,
         }
     }
@@ -144,8 +144,9 @@ impl Session {
     }
 
     fn dispatch(&mut self, event: &str, data: &Value, compressed: bool) {
-        let number = self.log.len() + 1;
-        let payload = json!({ "op": 0, "s": number, "t": event, "d": data }).to_string();
+        const REMEMBERED: usize = 10_000;
+        self.sent += 1;
+        let payload = json!({ "op": 0, "s": self.sent, "t": event, "d": data }).to_string();
         if let Some(connection) = &self.connection {
             let _ = connection.frames.send(if compressed {
                 Frame::Compressed(payload.clone())
@@ -153,7 +154,17 @@ impl Session {
                 Frame::Text(payload.clone())
             });
         }
-        self.log.push(payload);
+        self.log.push_back(payload);
+        if self.log.len() > REMEMBERED {
+            self.log.pop_front();
+        }
+    }
+
+    /// What came after the event of this number; `None` if that is no longer known.
+    fn missed(&self, after: usize) -> Option<impl Iterator<Item = &String>> {
+        let missed = self.sent.checked_sub(after)?;
+        let known = self.log.len().checked_sub(missed)?;
+        Some(self.log.iter().skip(known))
     }
 }
 
@@ -186,11 +197,8 @@ impl World {
         intent: GatewayIntents,
         data: Value,
     ) {
-        let sees = self
-            .permissions(BOT, channel)
-            .contains(Permissions::VIEW_CHANNEL);
-        if sees {
-            self.dispatch(event, intent, self.channel(channel).guild(), &data);
+        if let Ok(seen) = self.seen_by(BOT, channel) {
+            self.dispatch(event, intent, seen.guild(), &data);
         }
     }
 
@@ -267,7 +275,8 @@ impl World {
         let mut session = Session {
             shard,
             intents,
-            log: Vec::new(),
+            sent: 0,
+            log: VecDeque::new(),
             connection: Some(connection.clone()),
         };
         let guilds: Vec<_> = self
@@ -301,8 +310,8 @@ impl World {
         let seen = data["seq"].as_u64().unwrap_or(0) as usize;
         let id = data["session_id"].as_str().unwrap_or_default();
         let session = self.gateway.sessions.get_mut(id);
-        let Some(session) = session.filter(|session| seen <= session.log.len()) else {
-            self.gateway.refused_to_resume += 1;
+        let known = session.filter(|session| session.missed(seen).is_some());
+        let Some(session) = known else {
             let refused = json!({ "op": 9, "d": false }).to_string();
             let _ = connection.frames.send(Frame::Text(refused));
             return;
@@ -310,7 +319,7 @@ impl World {
         if let Some(earlier) = session.connection.replace(connection.clone()) {
             let _ = earlier.frames.send(Frame::Close(SESSION_TIMED_OUT));
         }
-        for missed in &session.log[seen..] {
+        for missed in session.missed(seen).into_iter().flatten() {
             let _ = connection.frames.send(Frame::Text(missed.clone()));
         }
         session.dispatch("RESUMED", &json!({}), false);

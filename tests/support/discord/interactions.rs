@@ -4,16 +4,14 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use serenity::all::{
-    ChannelId, GatewayIntents, GuildId, InteractionId, MessageId, Permissions, UserId,
-};
+use serenity::all::{ChannelId, GatewayIntents, GuildId, InteractionId, MessageId, UserId};
 
 use super::limits::{self, Form};
 use super::messages::{EPHEMERAL, LOADING};
 use super::multipart::Upload;
 use super::refusal::{
-    ALREADY_ACKNOWLEDGED, INVALID_WEBHOOK_TOKEN, Refusal, THREAD_IS_ARCHIVED, UNKNOWN_CHANNEL,
-    UNKNOWN_INTERACTION, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK,
+    ALREADY_ACKNOWLEDGED, INVALID_WEBHOOK_TOKEN, Refusal, UNKNOWN_CHANNEL, UNKNOWN_INTERACTION,
+    UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK,
 };
 use super::world::{BOT, World};
 
@@ -236,9 +234,6 @@ impl World {
         let interaction = &self.interactions[&id];
         let (user, channel, kind) = (interaction.user, interaction.channel, interaction.kind);
         let ephemeral = data["flags"].as_u64().unwrap_or(0) & EPHEMERAL != 0;
-        if !ephemeral && self.is_closed_for(user, channel) {
-            return Err(THREAD_IS_ARCHIVED);
-        }
         let mut message = self.blank_message(BOT, channel);
         message.kind = if kind == Kind::Command { 20 } else { 0 };
         message.interaction = Some(id);
@@ -251,15 +246,6 @@ impl World {
             self.wake_for(user, channel)?;
         }
         Ok(self.appear(message, &data["allowed_mentions"]))
-    }
-
-    /// Whether a thread is locked for whoever started this.
-    fn is_closed_for(&self, user: UserId, channel: ChannelId) -> bool {
-        let moderates = Permissions::MANAGE_THREADS;
-        self.channel(channel)
-            .thread()
-            .is_some_and(|thread| thread.archived && thread.locked)
-            && !self.permissions(user, channel).contains(moderates)
     }
 
     /// The interaction behind /webhooks/{application}/{token}.

@@ -78,7 +78,7 @@ impl FakeDiscord {
             };
             world.channels.insert(id, channel);
             let data = world.channel_json(world.channel(id));
-            world.dispatch_in(id, "CHANNEL_CREATE", GatewayIntents::GUILDS, data);
+            world.dispatch_of_channel("CHANNEL_CREATE", id, data);
             id
         })
     }

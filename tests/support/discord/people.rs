@@ -38,10 +38,11 @@ impl Person {
 
     /// What they see in a channel, their own ephemeral messages too.
     pub fn sees(&self, channel: ChannelId) -> Vec<Message> {
-        self.discord.look(|world| {
-            let channel = world.channel(channel);
-            channel.visible_to(self.id).cloned().collect()
-        })
+        self.discord
+            .look(|world| match world.seen_by(self.id, channel) {
+                Ok(channel) => channel.visible_to(self.id).cloned().collect(),
+                Err(_) => Vec::new(),
+            })
     }
 
     pub fn display_name(&self) -> String {

@@ -187,31 +187,38 @@ impl World {
 
     pub fn announce_change(&mut self, id: ChannelId) {
         let data = self.channel_json(self.channel(id));
-        let event = match self.channel(id).thread() {
-            Some(_) => "THREAD_UPDATE",
-            None => "CHANNEL_UPDATE",
-        };
-        self.dispatch_in(id, event, GatewayIntents::GUILDS, data);
+        match self.channel(id).thread() {
+            Some(_) => self.dispatch_in(id, "THREAD_UPDATE", GatewayIntents::GUILDS, data),
+            None => self.dispatch_of_channel("CHANNEL_UPDATE", id, data),
+        }
     }
 
     /// Deletes a channel with its threads, or one thread.
     pub fn delete_channel(&mut self, id: ChannelId) {
-        let threads: Vec<ChannelId> = self.threads_of(id).map(|(thread, _)| thread.id).collect();
         let channel = self.channel(id);
-        let (event, data) = match channel.thread() {
-            None => ("CHANNEL_DELETE", self.channel_json(channel)),
-            Some(thread) => (
-                "THREAD_DELETE",
-                json!({
+        match channel.thread() {
+            None => {
+                let data = self.channel_json(channel);
+                self.dispatch_of_channel("CHANNEL_DELETE", id, data);
+            }
+            Some(thread) => {
+                let data = json!({
                     "id": id, "guild_id": thread.guild, "parent_id": thread.parent,
                     "type": u8::from(thread.kind),
-                }),
-            ),
-        };
-        self.dispatch_in(id, event, GatewayIntents::GUILDS, data);
+                });
+                self.dispatch_in(id, "THREAD_DELETE", GatewayIntents::GUILDS, data);
+            }
+        }
+        let threads: Vec<ChannelId> = self.threads_of(id).map(|(thread, _)| thread.id).collect();
         for gone in threads.into_iter().chain([id]) {
             self.channels.remove(&gone);
         }
+    }
+
+    /// Bots hear of all channels, even of those that they do not see into.
+    pub fn dispatch_of_channel(&mut self, event: &'static str, id: ChannelId, data: Value) {
+        let guild = self.channel(id).guild();
+        self.dispatch(event, GatewayIntents::GUILDS, guild, &data);
     }
 
     /// The bot adds somebody to a thread, or takes them out of it; itself too.

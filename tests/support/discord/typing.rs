@@ -8,7 +8,7 @@ use super::commands::{
     USER,
 };
 use super::limits::items;
-use super::world::{World, id_in};
+use super::world::{BOT, World, id_in};
 
 /// Somebody with a channel before them.
 pub struct Typist<'a> {
@@ -27,6 +27,9 @@ impl Typist<'_> {
         given: &Value,
         focused: Option<(&str, &str)>,
     ) -> Result<Value, String> {
+        if !self.world.guild(self.guild).members.contains_key(&BOT) {
+            return Err("the bot is not in this guild".to_owned());
+        }
         let commands = &self.world.commands;
         let mut words = typed.split_whitespace();
         let name = words.next().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! How each thing looks in Discord's JSON, with every field that serenity wants to see.
 
 use serde_json::{Value, json};
-use serenity::all::{ChannelId, GuildId, Permissions, UserId};
+use serenity::all::{ChannelId, GuildId, UserId};
 
 use super::clock::iso;
 use super::messages::{Attachment, Message};
@@ -137,20 +137,16 @@ impl World {
         })
     }
 
-    /// As GUILD_CREATE brings it: with what the bot can see of its channels and threads.
+    /// As GUILD_CREATE brings it: with all its channels, and the active threads that the bot sees.
     pub fn whole_guild_json(&self, guild: &Guild) -> Value {
         let (mut channels, mut threads) = (Vec::new(), Vec::new());
-        for channel in self.channels.values() {
-            if channel.guild() != Some(guild.id)
-                || !self
-                    .permissions(BOT, channel.id)
-                    .contains(Permissions::VIEW_CHANNEL)
-            {
-                continue;
-            }
+        let of_guild = self.channels.values();
+        for channel in of_guild.filter(|channel| channel.guild() == Some(guild.id)) {
             match channel.thread() {
                 None => channels.push(self.channel_json(channel)),
-                Some(thread) if !thread.archived => threads.push(self.channel_json(channel)),
+                Some(thread) if !thread.archived && self.seen_by(BOT, channel.id).is_ok() => {
+                    threads.push(self.channel_json(channel));
+                }
                 Some(_) => {}
             }
         }

@@ -1,0 +1,175 @@
+//! What charts are drawn with: rectangles, dots, hatching and text on a page of pixels.
+
+use std::sync::LazyLock;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::FontStyle;
+use plotters::style::register_font;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+/// A page, drawn from its upper left corner.
+pub struct Canvas<'s> {
+    area: DrawingArea<SVGBackend<'s>, Shift>,
+}
+
+/// Which point of a text is given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Align {
+    Left,
+    Center,
+    Right,
+}
+
+/// Height of letters in pixels, and whether they are bold.
+#[derive(Clone, Copy, Debug)]
+pub struct Type {
+    pub size: i32,
+    pub bold: bool,
+}
+
+/// A rectangle: left, top, width, height.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    pub x: i32,
+    pub y: i32,
+    pub width: i32,
+    pub height: i32,
+}
+
+/// Draws a page.
+pub fn draw(width: i32, height: i32, paint: impl FnOnce(&Canvas<'_>)) -> String {
+    let mut svg = String::new();
+    let backend = SVGBackend::with_string(&mut svg, (width as u32, height as u32));
+    let canvas = Canvas {
+        area: backend.into_drawing_area(),
+    };
+    canvas.fill(
+        Frame {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        },
+        WHITE,
+    );
+    paint(&canvas);
+    canvas.area.present().expect(IN_MEMORY);
+    drop(canvas);
+    svg
+}
+
+impl Canvas<'_> {
+    pub fn fill(&self, frame: Frame, color: RGBColor) {
+        let rectangle = Rectangle::new(frame.corners(), color.filled());
+        self.area.draw(&rectangle).expect(IN_MEMORY);
+    }
+
+    /// Pale, with slanted lines and an edge of the color.
+    pub fn hatch(&self, frame: Frame, color: RGBColor) {
+        self.fill(frame, mixed_with_white(color));
+        let (right, bottom) = (frame.x + frame.width, frame.y + frame.height);
+        for start in (frame.x - frame.height..right).step_by(HATCH as usize) {
+            // From the lower left to the upper right, cut off at the sides.
+            let (left_cut, right_cut) = (
+                (frame.x - start).max(0),
+                (start + frame.height - right).max(0),
+            );
+            let from = (start + left_cut, bottom - left_cut);
+            let to = (start + frame.height - right_cut, frame.y + right_cut);
+            if from.0 < to.0 {
+                self.line(from, to, color, 2);
+            }
+        }
+        let edge = Rectangle::new(frame.corners(), color.stroke_width(2));
+        self.area.draw(&edge).expect(IN_MEMORY);
+    }
+
+    pub fn line(&self, from: (i32, i32), to: (i32, i32), color: RGBColor, width: u32) {
+        let line = PathElement::new([from, to], color.stroke_width(width));
+        self.area.draw(&line).expect(IN_MEMORY);
+    }
+
+    pub fn dot(&self, center: (i32, i32), radius: i32, color: RGBColor) {
+        let dot = Circle::new(center, radius, color.filled());
+        self.area.draw(&dot).expect(IN_MEMORY);
+    }
+
+    pub fn hollow_dot(&self, center: (i32, i32), radius: i32, color: RGBColor) {
+        self.dot(center, radius, WHITE);
+        let dot = Circle::new(center, radius - 1, color.stroke_width(3));
+        self.area.draw(&dot).expect(IN_MEMORY);
+    }
+
+    /// Text whose middle is at the height of `at`.
+    pub fn text(&self, text: &str, at: (i32, i32), letters: Type, color: RGBColor, align: Align) {
+        let h_pos = match align {
+            Align::Left => HPos::Left,
+            Align::Center => HPos::Center,
+            Align::Right => HPos::Right,
+        };
+        let style = TextStyle::from(letters.font())
+            .color(&color)
+            .pos(Pos::new(h_pos, VPos::Center));
+        let text = Text::new(text.to_owned(), at, style);
+        self.area.draw(&text).expect(IN_MEMORY);
+    }
+}
+
+impl Type {
+    /// How wide a text is.
+    pub fn width(self, text: &str) -> i32 {
+        LazyLock::force(&REGISTERED);
+        let (width, _) = self
+            .font()
+            .box_size(text)
+            .expect("the fonts are registered");
+        width as i32
+    }
+
+    fn font(self) -> FontDesc<'static> {
+        let style = if self.bold {
+            FontStyle::Bold
+        } else {
+            FontStyle::Normal
+        };
+        FontDesc::new(
+            FontFamily::Name(FAMILY),
+            f64::from(self.size) * PLOTTERS_SIZE,
+            style,
+        )
+    }
+}
+
+impl Frame {
+    fn corners(self) -> [(i32, i32); 2] {
+        [
+            (self.x, self.y),
+            (self.x + self.width, self.y + self.height),
+        ]
+    }
+}
+
+const FAMILY: &str = "DejaVu Sans";
+/// Between the lines of a hatching.
+const HATCH: i32 = 9;
+/// By which plotters divides the size of a font on its way to the SVG.
+const PLOTTERS_SIZE: f64 = 1.24;
+const IN_MEMORY: &str = "drawn in memory";
+
+static REGISTERED: LazyLock<()> = LazyLock::new(|| {
+    for (style, font) in [
+        (FontStyle::Normal, dejavu::sans::regular()),
+        (FontStyle::Bold, dejavu::sans::bold()),
+    ] {
+        assert!(
+            register_font(FAMILY, style, font).is_ok(),
+            "DejaVu Sans is a font"
+        );
+    }
+});
+
+fn mixed_with_white(RGBColor(r, g, b): RGBColor) -> RGBColor {
+    let pale = |part: u8| 255 - (255 - part) / 6;
+    RGBColor(pale(r), pale(g), pale(b))
+}
