@@ -68,7 +68,10 @@ async fn hostile_opinions_ping_nobody_break_nothing_and_are_told_to_nobody() {
     for member in &town.members {
         let panel = member.presses(&rating_open, "rate:1:0").reply().await;
         let selects = panel.selects();
-        member.selects(&panel, &selects[0].custom_id, &["6"]).reply().await;
+        member
+            .selects(&panel, &selects[0].custom_id, &["6"])
+            .reply()
+            .await;
     }
     town.closes(1).await;
     let result = town.appears(&card, "why:").await;
@@ -77,7 +80,8 @@ async fn hostile_opinions_ping_nobody_break_nothing_and_are_told_to_nobody() {
         member.presses(&result, "mine:1").reply().await;
     }
     // What is logged when something fails, too.
-    town.discord.fail_next(3, "POST /interactions/*/*/callback", 500, 0);
+    town.discord
+        .fail_next(3, "POST /interactions/*/*/callback", 500, 0);
     let shown = town.members[0].presses(&card, "opinion:1");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(shown.latency(), None);
@@ -92,7 +96,12 @@ async fn hostile_opinions_ping_nobody_break_nothing_and_are_told_to_nobody() {
         assert_harmless(&text);
     }
     for candidate in &round.candidates {
-        assert_eq!(secrets.found_in(&candidate.text), Vec::<&str>::new(), "in {}", candidate.text);
+        assert_eq!(
+            secrets.found_in(&candidate.text),
+            Vec::<&str>::new(),
+            "in {}",
+            candidate.text
+        );
     }
     let log = host.log();
     assert!(log.contains("candidates were drafted"), "{log}");
@@ -111,7 +120,10 @@ async fn hostile_opinions_ping_nobody_break_nothing_and_are_told_to_nobody() {
         let logged = format!("INFO accord: saved text={opinion:?} round=1");
         assert_eq!(secrets.found_in(&logged).len(), 1, "{logged}");
     }
-    let logged = format!("ERROR accord: refused Authorization: Bot {}", town.discord.token());
+    let logged = format!(
+        "ERROR accord: refused Authorization: Bot {}",
+        town.discord.token()
+    );
     assert_eq!(secrets.found_in(&logged), ["the token"]);
 }
 
@@ -145,7 +157,8 @@ impl Town {
     }
 
     async fn opens_round(&self) -> Message {
-        let question = "Should buses run all night, @everyone, as [here](https://evil.example) and ```there";
+        let question =
+            "Should buses run all night, @everyone, as [here](https://evil.example) and ```there";
         let options = json!({ "question": question });
         let organiser = self.organiser.in_channel(self.square);
         organiser.runs("round open", options).reply().await;
@@ -168,8 +181,14 @@ impl Town {
 
     fn public_messages(&self, card: &Message) -> Vec<Message> {
         let thread = ChannelId::new(card.id.get());
-        let all = [self.discord.messages(self.square), self.discord.messages(thread)].concat();
-        all.into_iter().filter(|message| message.author == BOT).collect()
+        let all = [
+            self.discord.messages(self.square),
+            self.discord.messages(thread),
+        ]
+        .concat();
+        all.into_iter()
+            .filter(|message| message.author == BOT)
+            .collect()
     }
 
     fn secrets(&self) -> Secrets {
@@ -197,7 +216,10 @@ impl Secrets {
             }
         }
         for (opinion, author) in self.opinions.iter().zip(&NAMES[1..]) {
-            if passages(opinion).iter().any(|passage| contains_passage(text, passage)) {
+            if passages(opinion)
+                .iter()
+                .any(|passage| contains_passage(text, passage))
+            {
                 found.push(format!("the opinion of {author}"));
             }
         }
