@@ -8,6 +8,8 @@
 pub mod bot;
 pub mod discord;
 pub mod models;
+#[cfg(unix)]
+pub mod process;
 pub mod random_model;
 pub mod requests;
 pub mod town;

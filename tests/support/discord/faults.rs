@@ -24,6 +24,8 @@ pub enum Fault {
     Silence,
     /// Done, but only after a while.
     Delay(Duration),
+    /// Done at once, but the answer takes a while.
+    SlowAnswer(Duration),
     /// Done, but the answer is a 502.
     LostAnswer,
 }
@@ -140,6 +142,11 @@ impl FakeDiscord {
             }) => too_many(retry_after, global),
             Some(Fault::Html(status)) => html(status),
             Some(Fault::Silence) => std::future::pending().await,
+            Some(Fault::SlowAnswer(delay)) => {
+                let answer = perform();
+                tokio::time::sleep(delay).await;
+                answer
+            }
             Some(Fault::LostAnswer) => {
                 perform();
                 html(502)

@@ -1,0 +1,413 @@
+//! What people do in a round, from its opening to the organisers' answer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+use serenity::all::UserId;
+use tokio::sync::watch;
+
+use super::{Life, Step};
+use crate::support::discord::{Interaction, Message, Person};
+use crate::support::night_buses;
+use crate::town::{Town, id_on, keycap, last_number, pause, thread_of};
+
+pub struct Script<'a> {
+    town: &'a Town,
+    life: watch::Receiver<Life>,
+    step: watch::Sender<Step>,
+    rng: ChaCha8Rng,
+}
+
+/// What people have been told that it was saved.
+pub struct Told {
+    pub round: u32,
+    pub card: Message,
+    pub opinions: BTreeMap<UserId, String>,
+    /// What was chosen in the panel: the member, the candidate, the rating.
+    pub agreement: BTreeMap<(UserId, u16), u8>,
+    pub quality: BTreeMap<(UserId, u16), u8>,
+    /// The organisers' reasons.
+    pub reasons: String,
+}
+
+/// A round whose card stands there.
+struct Opened {
+    number: u32,
+    card: Message,
+}
+
+impl<'a> Script<'a> {
+    pub fn new(
+        town: &'a Town,
+        life: watch::Receiver<Life>,
+        step: watch::Sender<Step>,
+        rng: ChaCha8Rng,
+    ) -> Self {
+        Self {
+            town,
+            life,
+            step,
+            rng,
+        }
+    }
+
+    pub async fn play(&self) -> Told {
+        let round = self.open().await;
+        let number = round.number;
+        let thread = thread_of(&round.card);
+        let discord = &self.town.discord;
+
+        self.step.send_replace(Step::Opinions);
+        let written = self.town.members.iter().enumerate();
+        let opinions = join_all(written.map(|(place, member)| self.write(&round, place, member)));
+        let opinions = opinions.await.into_iter().collect();
+        self.organise("round close", json!({ "round": number }))
+            .await;
+
+        self.step.send_replace(Step::Drafting);
+        let candidate = format!("candidate:{number}:");
+        let is_candidate = |message: &Message| id_on(message, &candidate).is_some();
+        discord.wait_for_message(thread, is_candidate).await;
+
+        self.step.send_replace(Step::Posting);
+        let rate = format!("rate:{number}:");
+        let rating_open = discord
+            .wait_for_message(thread, |message| id_on(message, &rate).is_some())
+            .await;
+
+        self.step.send_replace(Step::Rating);
+        let mut candidates = discord.messages(thread);
+        candidates.retain(is_candidate);
+        let rated = self.town.members.iter().enumerate();
+        let chosen = join_all(
+            rated.map(|(place, member)| self.rate(&rating_open, &candidates, place, member)),
+        );
+        let chosen: Vec<Chosen> = chosen.await.into_iter().flatten().collect();
+        let of = |scale: Scale| {
+            let of_scale = chosen.iter().filter(move |chosen| chosen.scale == scale);
+            of_scale
+                .map(|chosen| ((chosen.member, chosen.candidate), chosen.rating))
+                .collect()
+        };
+        self.organise("round close", json!({ "round": number }))
+            .await;
+
+        self.step.send_replace(Step::ClosingEarly);
+        let why = format!("why:{number}");
+        let result = discord
+            .wait_for_message(thread, |message| id_on(message, &why).is_some())
+            .await;
+
+        self.step.send_replace(Step::Result);
+        let curious = &self.town.members[0];
+        self.insist(|| curious.presses(&result, &why), seen).await;
+        let reasons = format!("It begins in May, as round {number} asked.");
+        let answer = json!({ "round": number, "verdict": "adopted", "reasons": reasons });
+        self.organise("round answer", answer).await;
+        discord
+            .wait_for_change(&result, |message| message.text().contains(&reasons))
+            .await;
+        Told {
+            round: number,
+            card: round.card,
+            opinions,
+            agreement: of(Scale::Agreement),
+            quality: of(Scale::Quality),
+            reasons,
+        }
+    }
+
+    /// Opens a round. Where Discord says that it failed, the organiser looks whether a card has
+    /// appeared all the same before opening another one.
+    async fn open(&self) -> Opened {
+        let (discord, square) = (&self.town.discord, self.town.square);
+        let last = discord.messages(square).last().map(|message| message.id);
+        let card =
+            |message: &Message| Some(message.id) > last && id_on(message, "opinion:").is_some();
+        let opens = || {
+            let organiser = self.town.organiser.in_channel(square);
+            organiser.runs(
+                "round open",
+                json!({
+                    "question": night_buses().question,
+                    "notify": self.town.everybody.to_string(),
+                    "posted": 3,
+                }),
+            )
+        };
+        while self.attempt(opens, seen).await.is_none() {
+            let appears = || async {
+                discord.wait_for_message(square, card).await;
+            };
+            if self.within_one_life(Duration::from_secs(5), appears).await {
+                break;
+            }
+        }
+        let card = discord.wait_for_message(square, card).await;
+        let number = last_number(&id_on(&card, "opinion:").expect("it was found by it"));
+        Opened { number, card }
+    }
+
+    async fn organise(&self, command: &str, options: serde_json::Value) {
+        let organiser = self.town.organiser.in_channel(self.town.square);
+        self.insist(|| organiser.runs(command, options.clone()), seen)
+            .await;
+    }
+
+    /// A member writes an opinion; the second one changes it, the third one takes it back and writes
+    /// again. What stands in the end.
+    async fn write(&self, round: &Opened, place: usize, member: &Person) -> (UserId, String) {
+        let mut rng = self.rng_of(place);
+        let mut text = night_buses().opinions[place].clone();
+        let mut saved = self.submit(round, member, &text, &mut rng).await;
+        match place {
+            1 => {
+                text += " I would look at the figures again after a year.";
+                self.submit(round, member, &text, &mut rng).await;
+            }
+            2 => {
+                let withdraw = format!("withdraw:{}", round.number);
+                pause(0.2..1.0, &mut rng).await;
+                saved = self
+                    .insist(|| member.presses(&saved, &withdraw), seen)
+                    .await;
+                assert!(!saved.text().contains(&text), "{}", saved.text());
+                text = text.replace("If it must be", "If that must be");
+                self.submit(round, member, &text, &mut rng).await;
+            }
+            _ => {}
+        }
+        (member.id, text)
+    }
+
+    async fn submit(
+        &self,
+        round: &Opened,
+        member: &Person,
+        text: &str,
+        rng: &mut ChaCha8Rng,
+    ) -> Message {
+        let button = format!("opinion:{}", round.number);
+        pause(0.2..2.0, rng).await;
+        let form = self
+            .insist(
+                || member.presses(&round.card, &button),
+                async |pressed| pressed.modal().await,
+            )
+            .await;
+        pause(0.5..2.0, rng).await;
+        let saved = self
+            .insist(|| member.submits(&form, json!({ "text": text })), seen)
+            .await;
+        let can_withdraw = id_on(&saved, "withdraw:").is_some();
+        assert!(can_withdraw, "the opinion was not saved: {}", saved.text());
+        saved
+    }
+
+    /// The first two members rate by reaction, the third one in the panel, but for a first reaction
+    /// that the panel replaces; the fourth one in the panel, and the fifth one by a reaction that
+    /// replaces what was chosen in the panel. The first one says in the panel how well the
+    /// candidates are written.
+    async fn rate(
+        &self,
+        rating_open: &Message,
+        candidates: &[Message],
+        place: usize,
+        member: &Person,
+    ) -> Vec<Chosen> {
+        let mut rng = self.rng_of(100 + place);
+        let mut chosen = Vec::new();
+        let panel = match place {
+            1 => None,
+            _ => {
+                pause(0.2..1.0, &mut rng).await;
+                let rate = id_on(rating_open, "rate:").expect("it was found by it");
+                Some(
+                    self.insist(|| member.presses(rating_open, &rate), seen)
+                        .await,
+                )
+            }
+        };
+        for candidate in candidates {
+            if matches!(place, 0 | 1 | 2) {
+                react(member, candidate, &mut rng).await;
+            }
+            if let Some(panel) = &panel {
+                let scales: &[Scale] = match place {
+                    0 => &[Scale::Quality],
+                    3 => &[Scale::Agreement, Scale::Quality, Scale::Agreement],
+                    _ => &[Scale::Agreement],
+                };
+                for &scale in scales {
+                    let now = self.choose(panel, candidate, scale, member, &mut rng).await;
+                    chosen.retain(|old: &Chosen| !old.is_replaced_by(&now));
+                    chosen.push(now);
+                }
+            }
+            if place == 4 {
+                pause(0.2..1.0, &mut rng).await;
+                member.reacts(candidate, &keycap(rng.random_range(1..=7)));
+                chosen.retain(|old| old.candidate != number_of(candidate));
+            }
+        }
+        chosen
+    }
+
+    /// Turns the panel to a candidate, and chooses there.
+    async fn choose(
+        &self,
+        panel: &Message,
+        candidate: &Message,
+        scale: Scale,
+        member: &Person,
+        rng: &mut ChaCha8Rng,
+    ) -> Chosen {
+        let name = match scale {
+            Scale::Agreement => "agreement",
+            Scale::Quality => "quality",
+        };
+        let candidate = number_of(candidate);
+        let of_candidate = |panel: &Message| {
+            id_on(panel, name).filter(|id| last_number(id) == u32::from(candidate))
+        };
+        let mut panel = panel.clone();
+        let select = loop {
+            panel = self
+                .town
+                .discord
+                .message(panel.id)
+                .expect("nobody deletes it");
+            if let Some(select) = of_candidate(&panel) {
+                break select;
+            }
+            let turn = id_on(&panel, "panel:").expect("two candidates are drafted");
+            pause(0.2..0.5, rng).await;
+            self.insist(|| member.presses(&panel, &turn), seen).await;
+        };
+        pause(0.2..1.0, rng).await;
+        let rating: u8 = rng.random_range(1..=7);
+        let value = rating.to_string();
+        self.insist(|| member.selects(&panel, &select, &[&value]), seen)
+            .await;
+        Chosen {
+            member: member.id,
+            candidate,
+            scale,
+            rating,
+        }
+    }
+
+    fn rng_of(&self, who: usize) -> ChaCha8Rng {
+        let mut rng = self.rng.clone();
+        // The keeper has the beginning.
+        rng.set_word_pos((1 + who as u128) * 1000);
+        rng
+    }
+}
+
+/// Doing things with a bot that is killed now and then.
+impl Script<'_> {
+    /// Does something until the bot has answered it.
+    async fn insist<T>(
+        &self,
+        act: impl Fn() -> Interaction,
+        answer: impl AsyncFn(Interaction) -> T,
+    ) -> T {
+        loop {
+            if let Some(answered) = self.attempt(&act, &answer).await {
+                return answered;
+            }
+        }
+    }
+
+    /// Does something as soon as the bot listens; `None` if Discord says that the bot did not answer:
+    /// after 3 s, or at once if it was killed, which only saves time.
+    async fn attempt<T>(
+        &self,
+        act: impl Fn() -> Interaction,
+        answer: impl AsyncFn(Interaction) -> T,
+    ) -> Option<T> {
+        let mut life = self.life.clone();
+        life.wait_for(|life| life.listens)
+            .await
+            .expect("the keeper goes on");
+        let interaction = act();
+        tokio::select! {
+            biased;
+            answered = answer(interaction) => Some(answered),
+            _ = life.changed() => None,
+            () = tokio::time::sleep(Duration::from_secs(3)) => None,
+        }
+    }
+
+    /// Whether something happens while the bot listens for so long without being killed.
+    async fn within_one_life(&self, long: Duration, happens: impl AsyncFn()) -> bool {
+        loop {
+            let mut life = self.life.clone();
+            life.wait_for(|life| life.listens)
+                .await
+                .expect("the keeper goes on");
+            tokio::select! {
+                () = happens() => return true,
+                _ = life.changed() => {}
+                () = tokio::time::sleep(long) => return false,
+            }
+        }
+    }
+}
+
+/// The answer to an interaction, once the member sees it.
+async fn seen(interaction: Interaction) -> Message {
+    interaction.reply().await
+}
+
+/// Sets a digit, and half of the time another one after it; the first one is taken away before,
+/// after, or never.
+async fn react(member: &Person, candidate: &Message, rng: &mut ChaCha8Rng) {
+    pause(0.2..1.5, rng).await;
+    let first: u8 = rng.random_range(1..=7);
+    member.reacts(candidate, &keycap(first));
+    if rng.random_bool(0.5) {
+        let second = first % 7 + 1;
+        let taken_away = rng.random_range(0..3);
+        pause(0.2..1.5, rng).await;
+        if taken_away == 0 {
+            member.unreacts(candidate, &keycap(first));
+            pause(0.1..0.5, rng).await;
+        }
+        member.reacts(candidate, &keycap(second));
+        if taken_away == 1 {
+            pause(0.1..0.5, rng).await;
+            member.unreacts(candidate, &keycap(first));
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Scale {
+    Agreement,
+    Quality,
+}
+
+/// A rating that was chosen in the panel.
+struct Chosen {
+    member: UserId,
+    candidate: u16,
+    scale: Scale,
+    rating: u8,
+}
+
+impl Chosen {
+    fn is_replaced_by(&self, later: &Chosen) -> bool {
+        (self.candidate, self.scale) == (later.candidate, later.scale)
+    }
+}
+
+fn number_of(candidate: &Message) -> u16 {
+    let id = id_on(candidate, "candidate:").expect("it was found by it");
+    last_number(&id) as u16
+}
