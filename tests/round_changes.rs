@@ -194,7 +194,7 @@ async fn a_cancelled_round_hands_opinions_back_to_their_authors_alone() {
     let card = town.card_says(&card, "The round ended").await;
     let closed = ada.tries_to_press(&card, &button_of(&card, "opinion:"));
     assert!(closed.is_err_and(|why| why.contains("disabled")));
-    let twice = town.organises("round cancel", json!({ "round": 1 })).await;
+    let twice = town.organises("round cancel", json!({})).await;
     assert_eq!(twice, "This round is over.");
     town.ends().await;
 }
@@ -317,7 +317,7 @@ async fn a_result_is_answered_exported_and_found_again() {
     let town = Town::new().await;
     let card = town.opens_round(json!({})).await;
     let candidates = town.drafts(&card).await;
-    let early = town.organises("round answer", json!({ "verdict": "adopted", "round": 1 }));
+    let early = town.organises("round answer", json!({ "verdict": "adopted" }));
     assert_eq!(early.await, "The round has no result yet.");
     town.react(&candidates, &[&[6, 6, 6, 6, 2], &[4; 5], &[4; 5]]);
     let result = town.all_have_rated(&card).await;
@@ -394,7 +394,7 @@ async fn whoever_manages_the_server_settles_what_holds_for_all_rounds() {
     let set = town.runs(&mayor, "settings set", changes).await;
     says(&set, &format!("Organisers: <@&{council}>"));
     says(&set, "Rating: in private");
-    says(&set, "Opinions are open for 2days, rating for 1day");
+    says(&set, "Opinions are open for 2 days, rating for 1 day");
     let refused = town
         .organises("round open", json!({ "question": "Shall Olga open it?" }))
         .await;
