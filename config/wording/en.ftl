@@ -446,6 +446,22 @@ rating-by-reactions = by reaction, which everybody can see
 rating-in-private = in private
 with-threads = each round has a thread, where the channel has threads
 without-threads = rounds stay in the channel
+# Joined with spaces: "1 day 12 hours".
+length-days =
+    { $days ->
+        [one] { $days } day
+       *[other] { $days } days
+    }
+length-hours =
+    { $hours ->
+        [one] { $hours } hour
+       *[other] { $hours } hours
+    }
+length-minutes =
+    { $minutes ->
+        [one] { $minutes } minute
+       *[other] { $minutes } minutes
+    }
 settings-shown = Organisers: { $organisers }
     Rating: { $rating }
     Threads: { $threads }

@@ -76,7 +76,8 @@ async fn complete_round(ctx: Context<'_>, typed: &str) -> CreateAutocompleteResp
 /// The round that is meant: by its number, or else by where the command was given.
 ///
 /// Without a number it is the round of this thread or channel that `wanted` fits, if there is
-/// just one; else the latest of them where all are over.
+/// just one; else the latest of them where all are over. Where it fits none, it is the latest round
+/// here: whoever uses it says why that does not do.
 async fn meant(
     asked: &Asked<'_>,
     number: Option<u32>,
@@ -93,15 +94,13 @@ async fn meant(
                 Failure::Told(wording.say("no-such-round", &[("round", number.into())]))
             });
     }
-    let mut here: Vec<Round> = facilitator
-        .rounds(asked.guild)
-        .await?
-        .into_iter()
-        .filter(|round| {
-            round.place.channel == asked.channel || round.place.thread == Some(asked.channel)
-        })
-        .filter(|round| wanted(round))
-        .collect();
+    let mut here = facilitator.rounds(asked.guild).await?;
+    here.retain(|round| {
+        round.place.channel == asked.channel || round.place.thread == Some(asked.channel)
+    });
+    if here.iter().any(&wanted) {
+        here.retain(wanted);
+    }
     let open = here.iter().filter(|round| round.is_open()).count();
     if open > 1 {
         return Err(Failure::Told(wording.say("which-round", &[])));
