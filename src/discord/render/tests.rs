@@ -321,6 +321,19 @@ fn two_statements_that_are_practically_equal_are_both_shown() {
 }
 
 #[test]
+fn a_long_statement_is_shown_whole() {
+    let long = "Tea and coffee should both be served. ".repeat(100);
+    let mut round = rating(reactions(), &[long.trim(), CANDIDATES[1], CANDIDATES[2]]);
+    shows(&drawn(&round, candidate(0)), &[long.trim()]);
+    rate(&mut round, 1, 0, 7);
+    conclude(&mut round);
+    shows(
+        &drawn(&round, Item::Result),
+        &[&format!("> {}", long.trim())],
+    );
+}
+
+#[test]
 fn a_result_says_what_qualifies_it() {
     let mut round = drafting(reactions());
     round
