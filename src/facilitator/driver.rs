@@ -228,6 +228,7 @@ impl<P: Platform> Facilitator<P> {
         // Where something may stand that nobody remembers, nothing is posted.
         let may_post = !needs.find;
         let mut again: Option<Instant> = None;
+        let known = live.round().shown.len();
         let mut tried = HashSet::new();
         loop {
             // The board may change at any moment: a round that was cancelled posts nothing more.
@@ -261,6 +262,10 @@ impl<P: Platform> Facilitator<P> {
             }
         }
         trouble.told()?;
+        if live.round().shown.len() > known {
+            // What was drawn before it could not link to what has been posted.
+            again = Some(Instant::now());
+        }
         if again.is_none() && !live.round().is_open() {
             self.save_change(live, |round, _| round.settle()).await?;
         }
