@@ -34,12 +34,11 @@ pub fn all(wording: &Wording) -> Vec<Command> {
     commands
 }
 
-/// `command-round-open` describes `/round open`, and its attribute `question` that option.
 fn describe(command: &mut Command, wording: &Wording, prefix: &str) {
     let id = format!("{prefix}-{}", command.name);
-    command.description = Some(wording.say(&id, &[]).into());
+    command.description = Some(wording.describe(&id, None).into());
     for parameter in &mut command.parameters {
-        let text = wording.say(&format!("{id}.{}", parameter.name), &[]);
+        let text = wording.describe(&id, Some(&parameter.name));
         parameter.description = Some(text.into());
     }
     for subcommand in &mut command.subcommands {
@@ -108,4 +107,44 @@ async fn meant(
     here.sort_by_key(|round| (round.is_open(), round.key));
     here.pop()
         .ok_or_else(|| Failure::Told(wording.say("no-round-here", &[])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(command: &Command, prefix: &str) -> Vec<String> {
+        let id = format!("{prefix}-{}", command.name);
+        let below = command.subcommands.iter().flat_map(|sub| ids(sub, &id));
+        below.chain([id.clone()]).collect()
+    }
+
+    fn check(command: &Command) {
+        let descriptions = command.parameters.iter().map(|option| &option.description);
+        for description in descriptions.chain([&command.description]) {
+            let length = description.as_ref().map_or(0, |text| text.chars().count());
+            assert!(
+                (1..=100).contains(&length),
+                "{}: {description:?}",
+                command.qualified_name
+            );
+        }
+        command.subcommands.iter().for_each(check);
+    }
+
+    #[test]
+    fn every_command_is_described_and_no_other() {
+        const ENGLISH: &str = include_str!("../../config/wording/en.ftl");
+        let commands = all(&Wording::new(ENGLISH).unwrap());
+        commands.iter().for_each(check);
+        let mut ids: Vec<String> = commands.iter().flat_map(|c| ids(c, "command")).collect();
+        let mut described: Vec<&str> = ENGLISH
+            .lines()
+            .filter(|line| line.starts_with("command-"))
+            .filter_map(|line| line.split(" =").next())
+            .collect();
+        ids.sort();
+        described.sort();
+        assert_eq!(ids, described);
+    }
 }

@@ -18,7 +18,7 @@ use super::platform::{Platform, PlatformError, Progress, View};
 use super::{Facilitator, Live};
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::round::board::{Item, Shown};
-use crate::deliberation::round::{Candidate, DraftInput, Due, Phase, Round, Time};
+use crate::deliberation::round::{Candidate, DraftInput, Due, Phase, Place, Round, Time};
 
 /// What the state of a round does not tell: what may have happened without Accord seeing it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -191,14 +191,14 @@ impl<P: Platform> Facilitator<P> {
         if live.round().settled {
             return Ok(None);
         }
+        let place = live.round().place;
         // What is needed from now on is for the next step.
         let mut needs = std::mem::take(&mut *live.needs.lock().expect("nobody panics with it"));
         let shown = self.show_items(live, memory, &mut needs).await;
         live.needs.lock().expect("nobody panics with it").add(needs);
         match shown {
             Err(error) if is(&error, |error| matches!(error, PlatformError::PlaceGone)) => {
-                self.save_change(live, |round, now| round.place_gone(now))
-                    .await?;
+                self.place_gone(live, place).await?;
                 Ok(None)
             }
             shown => shown,
@@ -266,8 +266,18 @@ impl<P: Platform> Facilitator<P> {
             // What was drawn before it could not link to what has been posted.
             again = Some(Instant::now());
         }
-        if again.is_none() && !live.round().is_open() {
-            self.save_change(live, |round, _| round.settle()).await?;
+        if again.is_none() {
+            self.save_change(live, |round, _| {
+                // Something may just have been found to be gone.
+                if round
+                    .board()
+                    .iter()
+                    .all(|item| round.shown(*item).is_some())
+                {
+                    round.settle();
+                }
+            })
+            .await?;
         }
         Ok(again)
     }
@@ -434,11 +444,10 @@ impl<P: Platform> Facilitator<P> {
                 "rating is closed without what could not be found out"
             );
         };
+        let place = live.round().place;
         match self.read_reactions(live).await {
             Err(error) if is(&error, |error| matches!(error, PlatformError::PlaceGone)) => {
-                return self
-                    .save_change(live, |round, now| round.place_gone(now))
-                    .await;
+                return self.place_gone(live, place).await;
             }
             // Waiting does not help.
             Err(error) if is(&error, |error| matches!(error, PlatformError::Refused(_))) => {
@@ -453,6 +462,16 @@ impl<P: Platform> Facilitator<P> {
         }
         self.save_change(live, |round, now| {
             round.close_rating(&self.thresholds, &mut self.rng(), now);
+        })
+        .await
+    }
+
+    /// The place is gone, unless the round has found another meanwhile.
+    async fn place_gone(&self, live: &Live, place: Place) -> Result<()> {
+        self.save_change(live, |round, now| {
+            if round.place == place {
+                round.place_gone(now);
+            }
         })
         .await
     }
