@@ -198,7 +198,7 @@ impl<P: Platform> Facilitator<P> {
         live.needs.lock().expect("nobody panics with it").add(needs);
         match shown {
             Err(error) if is(&error, |error| matches!(error, PlatformError::PlaceGone)) => {
-                self.place_gone(live, place).await?;
+                self.lose_place(live, place).await?;
                 Ok(None)
             }
             shown => shown,
@@ -261,7 +261,7 @@ impl<P: Platform> Facilitator<P> {
             }
         }
         trouble.told()?;
-        if again.is_none() {
+        if again.is_none() && !live.round().is_open() {
             self.save_change(live, |round, _| {
                 // Something may just have been found to be gone.
                 if round
@@ -442,7 +442,7 @@ impl<P: Platform> Facilitator<P> {
         let place = live.round().place;
         match self.read_reactions(live).await {
             Err(error) if is(&error, |error| matches!(error, PlatformError::PlaceGone)) => {
-                return self.place_gone(live, place).await;
+                return self.lose_place(live, place).await;
             }
             // Waiting does not help.
             Err(error) if is(&error, |error| matches!(error, PlatformError::Refused(_))) => {
@@ -462,7 +462,7 @@ impl<P: Platform> Facilitator<P> {
     }
 
     /// The place is gone, unless the round has found another meanwhile.
-    async fn place_gone(&self, live: &Live, place: Place) -> Result<()> {
+    async fn lose_place(&self, live: &Live, place: Place) -> Result<()> {
         self.save_change(live, |round, now| {
             if round.place == place {
                 round.place_gone(now);
