@@ -198,7 +198,7 @@ impl<P: Platform> Facilitator<P> {
         live.needs.lock().expect("nobody panics with it").add(needs);
         match shown {
             Err(error) if is(&error, |error| matches!(error, PlatformError::PlaceGone)) => {
-                self.lost_place(live, place).await?;
+                self.lose_place(live, place).await?;
                 Ok(None)
             }
             shown => shown,
@@ -262,11 +262,7 @@ impl<P: Platform> Facilitator<P> {
             }
         }
         trouble.told()?;
-        if live.round().shown.len() > known {
-            // What was drawn before it could not link to what has been posted.
-            again = Some(Instant::now());
-        }
-        if again.is_none() {
+        if again.is_none() && !live.round().is_open() {
             self.save_change(live, |round, _| {
                 // Something may just have been found to be gone.
                 if round
@@ -447,7 +443,7 @@ impl<P: Platform> Facilitator<P> {
         let place = live.round().place;
         match self.read_reactions(live).await {
             Err(error) if is(&error, |error| matches!(error, PlatformError::PlaceGone)) => {
-                return self.lost_place(live, place).await;
+                return self.lose_place(live, place).await;
             }
             // Waiting does not help.
             Err(error) if is(&error, |error| matches!(error, PlatformError::Refused(_))) => {
@@ -467,7 +463,7 @@ impl<P: Platform> Facilitator<P> {
     }
 
     /// The place is gone, unless the round has found another meanwhile.
-    async fn lost_place(&self, live: &Live, place: Place) -> Result<()> {
+    async fn lose_place(&self, live: &Live, place: Place) -> Result<()> {
         self.save_change(live, |round, now| {
             if round.place == place {
                 round.place_gone(now);
