@@ -55,7 +55,7 @@ async fn a_round_goes_on_where_it_was_whenever_the_bot_is_restarted() {
     says(&result, statement_of(&candidates[0]));
     says(
         &result,
-        "5 of 5 participants rated it: 4 agree, 0 are neutral, 1 dissents.",
+        "5 of 5 participants rated it: 4 agree, 0 neutral, 1 dissents.",
     );
     town.restarts_the_bot().await;
     let mine = press(town.member("Eli"), &result, "mine:").await;
@@ -102,7 +102,7 @@ async fn reactions_count_that_were_set_while_the_connection_was_lost() {
     says(&result, statement_of(&candidates[0]));
     says(
         &result,
-        "5 of 5 participants rated it: 5 agree, 0 are neutral, 0 dissent.",
+        "5 of 5 participants rated it: 5 agree, 0 neutral, 0 dissent.",
     );
     town.ends().await;
 }
@@ -128,6 +128,7 @@ async fn a_card_that_was_deleted_is_posted_again() {
     let town = Town::new().await;
     let card = town.opens_round(json!({})).await;
     let ada = town.member("Ada");
+    town.discord.wait_for_thread(town.square).await;
     town.discord.delete_message(&card);
     let asked = ada.in_channel(town.square).runs("opinion", json!({}));
     let form = asked.modal().await;
@@ -149,8 +150,9 @@ async fn a_round_ends_with_its_thread_and_opinions_are_handed_back_in_the_channe
     let card = town.opens_round(json!({})).await;
     let ada = town.member("Ada");
     write(ada, &card, "Run them on Fridays.").await;
-    town.discord.delete_channel(thread_of(&card));
-    town.card_says(&card, "The channel or the thread of the round is gone.")
+    let thread = town.discord.wait_for_thread(town.square).await;
+    town.discord.delete_channel(thread);
+    town.card_says(&card, "Its channel or thread is gone.")
         .await;
     let handback = |message: &Message| has_button(message, "handback:");
     let cancelled = town.discord.wait_for_message(town.square, handback).await;
@@ -284,13 +286,12 @@ async fn a_member_who_leaves_stays_a_participant_and_a_bot_that_is_removed_is_qu
     let result = town.rating_ends(&card).await;
     says(
         &result,
-        "4 of 5 participants rated it: 4 agree, 0 are neutral, 0 dissent.",
+        "4 of 5 participants rated it: 4 agree, 0 neutral, 0 dissent.",
     );
 
     let card = town.opens_round(json!({})).await;
-    town.discord
-        .wait_for_change(&card, |card| card.thread.is_some())
-        .await;
+    let has_thread = |card: &Message| card.thread.is_some();
+    town.discord.wait_for_change(&card, has_thread).await;
     town.discord.kick_bot(town.guild);
     tokio::time::sleep(Duration::from_secs(5)).await;
     let calls = town.discord.calls().len();

@@ -21,7 +21,7 @@ async fn a_statement_with_which_two_thirds_of_the_raters_agree_is_a_consensus() 
     );
     says(
         &result,
-        "5 of 5 participants rated it: 4 agree, 1 is neutral, 0 dissent.",
+        "5 of 5 participants rated it: 4 agree, 1 neutral, 0 dissent.",
     );
     town.card_says(&card, "**Consensus.**").await;
     town.ends().await;
@@ -33,7 +33,7 @@ async fn a_statement_with_which_half_of_the_raters_agree_is_contested() {
     says(&result, "**Round 1: contested.** The group is divided");
     says(
         &result,
-        "5 of 5 participants rated it: 3 agree, 0 are neutral, 2 dissent.",
+        "5 of 5 participants rated it: 3 agree, 0 neutral, 2 dissent.",
     );
     town.card_says(&card, "**Contested.**").await;
     town.ends().await;
@@ -48,7 +48,7 @@ async fn where_fewer_agree_only_the_closest_statement_is_shown() {
     );
     says(
         &result,
-        "5 of 5 participants rated it: 2 agree, 0 are neutral, 3 dissent.",
+        "5 of 5 participants rated it: 2 agree, 0 neutral, 3 dissent.",
     );
     town.card_says(&card, "**No statement found enough agreement.**")
         .await;
@@ -109,7 +109,7 @@ async fn when_two_of_thirty_write_there_is_no_statement_and_nothing_is_lost() {
     let too_few = town.discord.wait_for_message(thread_of(&card), asks).await;
     press(&town.olga, &too_few, "end:").await;
     let ended = town.card_says(&card, "Too few wrote an opinion").await;
-    assert_eq!(town.discord.pings(), []);
+    assert!(town.discord.pings().is_empty());
     for (member, opinion) in many[..2].iter().zip(&opinions) {
         let handback = |message: &Message| has_button(message, "handback:");
         let thread = thread_of(&ended);
@@ -139,7 +139,7 @@ async fn when_forty_write_each_draft_reads_some_and_every_rating_counts() {
     let result = town.rating_ends(&card).await;
     says(
         &result,
-        "40 of 40 participants rated it: 30 agree, 0 are neutral, 10 dissent.",
+        "40 of 40 participants rated it: 30 agree, 0 neutral, 10 dissent.",
     );
     let round = town.ends_with_one_round().await;
     let read = round.candidates[0].provenance.opinions_read.len();
@@ -175,7 +175,7 @@ async fn who_comes_late_joins_with_an_opinion_that_no_draft_has_read() {
     let result = town.rating_ends(&card).await;
     says(
         &result,
-        "6 of 6 participants rated it: 6 agree, 0 are neutral, 0 dissent.",
+        "6 of 6 participants rated it: 6 agree, 0 neutral, 0 dissent.",
     );
     says(
         &result,
@@ -210,12 +210,12 @@ async fn who_only_reacts_is_shown_apart_and_does_not_count() {
     says(&result, statement_of(&candidates[0]));
     says(
         &result,
-        "5 of 5 participants rated it: 5 agree, 0 are neutral, 0 dissent.",
+        "5 of 5 participants rated it: 5 agree, 0 neutral, 0 dissent.",
     );
     says(
         &result,
         "1 member without an opinion rated it too, which does not count: \
-         0 agree, 0 are neutral, 1 dissents.",
+         0 agree, 0 neutral, 1 dissents.",
     );
     let mine = press(&fay, &result, "mine:").await;
     says(&mine, "You gave no opinion in this round.");
