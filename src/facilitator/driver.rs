@@ -262,6 +262,10 @@ impl<P: Platform> Facilitator<P> {
             }
         }
         trouble.told()?;
+        if live.round().shown.len() > known {
+            // What was drawn before it could not link to what has been posted.
+            again = Some(Instant::now());
+        }
         if again.is_none() && !live.round().is_open() {
             self.save_change(live, |round, _| {
                 // Something may just have been found to be gone.
