@@ -87,7 +87,7 @@ impl<P: Platform> Facilitator<P> {
             thresholds,
             live: RwLock::default(),
             entering: tokio::sync::Mutex::default(),
-            queue: DraftingQueue::new(),
+            queue: DraftingQueue::default(),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
         })

@@ -212,6 +212,7 @@ impl<P: Platform> Facilitator<P> {
         memory: &mut Memory,
         needs: &mut Needs,
     ) -> Result<Option<Instant>> {
+        let before = live.snapshot();
         let mut trouble = Trouble::default();
         if needs.open_thread && live.round().is_open() {
             let kept = self.platform.keep_thread_open(&live.snapshot()).await;
@@ -268,12 +269,8 @@ impl<P: Platform> Facilitator<P> {
         }
         if again.is_none() && !live.round().is_open() {
             self.save_change(live, |round, _| {
-                // Something may just have been found to be gone.
-                if round
-                    .board()
-                    .iter()
-                    .all(|item| round.shown(*item).is_some())
-                {
+                // What changed meanwhile is to be shown first: that change woke the driver.
+                if *round == before {
                     round.settle();
                 }
             })
