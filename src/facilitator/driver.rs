@@ -54,6 +54,8 @@ struct Memory {
     edited: HashMap<Item, Instant>,
     /// How many steps have failed in a row.
     failures: u32,
+    /// How often closing the rating has failed in a row.
+    closing_failures: u32,
 }
 
 impl Drop for Memory {
@@ -70,8 +72,8 @@ const EDIT_EVERY: Duration = Duration::from_millis(if cfg!(test) { 30 } else { 3
 /// The shortest time after which something that failed is tried again; doubled each time.
 const RETRY_AFTER: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 2000 });
 
-/// So many steps may fail in a row before a round concludes without what it could not find out; the
-/// last two tries are about four minutes apart.
+/// So often closing the rating may fail before the round goes on without what it could not find out:
+/// for some ten minutes at least.
 const PATIENCE: u32 = 9;
 
 /// A round that is over is still held by somebody: when to see whether it can be let go.
@@ -165,7 +167,14 @@ impl<P: Platform> Facilitator<P> {
                 self.save_change(live, |round, now| round.open_rating(now))
                     .await
             }
-            Some(Due::CloseRating) => self.close_rating(live, memory.failures).await,
+            Some(Due::CloseRating) => {
+                let closed = self.close_rating(live, memory.closing_failures).await;
+                memory.closing_failures = match closed {
+                    Ok(()) => 0,
+                    Err(_) => memory.closing_failures + 1,
+                };
+                closed
+            }
             // Drafting takes minutes, in which the card is to tell how far it is.
             Some(Due::Draft) => {
                 if memory.drafting.is_none() {
