@@ -120,10 +120,10 @@ pub async fn run(args: &Args) -> bool {
     record.findings.are_none()
 }
 
-/// A request takes 150 ms, of which half go by after it was done: then the bot may die without
+/// A request takes 300 ms, of which half go by after it was done: then the bot may die without
 /// knowing that it was.
 fn be_as_far_as_discord(discord: &FakeDiscord) {
-    const HALF: Duration = Duration::from_millis(75);
+    const HALF: Duration = Duration::from_millis(150);
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
         let all = format!("{method} /**");
         discord.disturb_all(&all, Fault::Delay(HALF));
