@@ -13,7 +13,6 @@ pub mod queue;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
 
 use anyhow::Result;
 use chrono::TimeDelta;
@@ -45,8 +44,9 @@ pub struct Facilitator<P> {
     thresholds: OutcomeThresholds,
     /// Rounds that something is happening to, or will; all others are in the store only.
     live: RwLock<HashMap<RoundKey, Arc<Live>>>,
-    /// Held while a round gets its number.
-    opening: tokio::sync::Mutex<()>,
+    /// Held while a round gets into memory. Otherwise what was read from the store could be out of
+    /// date: somebody else may take the round up, change it, and let it go in between.
+    entering: tokio::sync::Mutex<()>,
     queue: DraftingQueue,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -86,7 +86,7 @@ impl<P: Platform> Facilitator<P> {
             models,
             thresholds,
             live: RwLock::default(),
-            opening: tokio::sync::Mutex::default(),
+            entering: tokio::sync::Mutex::default(),
             queue: DraftingQueue::new(),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
@@ -102,23 +102,25 @@ impl<P: Platform> Facilitator<P> {
         self: &Arc<Self>,
         mine: impl Fn(Guild) -> bool + Send + 'static,
     ) -> Result<()> {
+        let alone = self.entering.lock().await;
         let rounds = self.store.live_rounds(mine).await?;
         tracing::info!(rounds = rounds.len(), "took up the rounds of the store");
         for round in rounds {
             self.take_up(round, Needs::after_a_restart());
         }
+        drop(alone);
         let this = self.clone();
         self.tasks.spawn(async move {
             loop {
-                tokio::select! {
-                    () = this.shutdown.cancelled() => return,
-                    () = this.clock.sleep_until(this.clock.now() + SWEEP_EVERY) => {}
-                }
                 if let Err(error) = this.delete_what_expired().await {
                     tracing::error!(
                         error = format!("{error:#}"),
                         "expired texts were not deleted"
                     );
+                }
+                tokio::select! {
+                    () = this.shutdown.cancelled() => return,
+                    () = this.clock.sleep_until(this.clock.now() + SWEEP_EVERY) => {}
                 }
             }
         });
@@ -138,7 +140,7 @@ impl<P: Platform> Facilitator<P> {
     /// # Errors
     /// The store's.
     pub async fn open(self: &Arc<Self>, new: NewRound) -> Result<Round> {
-        let _alone = self.opening.lock().await;
+        let _alone = self.entering.lock().await;
         let key = RoundKey {
             guild: new.guild,
             number: self.store.next_number(new.guild).await?,
@@ -170,6 +172,8 @@ impl<P: Platform> Facilitator<P> {
     ) -> Result<T> {
         let live = self.fetch(key).await?;
         let (result, saved) = self.change(&live, change);
+        // Nobody else need wait for the disk.
+        drop(live);
         saved.await?;
         Ok(result)
     }
@@ -207,8 +211,8 @@ impl<P: Platform> Facilitator<P> {
         let mut rounds: Vec<Round> = self
             .all_live()
             .iter()
-            .filter(|live| live.round().key.guild == guild && live.round().is_open())
             .map(|live| live.snapshot())
+            .filter(|round| round.key.guild == guild && round.is_open())
             .collect();
         rounds.sort_by_key(|round| round.key);
         rounds
@@ -232,7 +236,10 @@ impl<P: Platform> Facilitator<P> {
     /// Events may have been missed: reads again what members did meanwhile.
     pub fn resync(&self) {
         for live in self.all_live() {
-            live.need(|needs| needs.reactions = true);
+            live.need(|needs| {
+                needs.reactions = true;
+                needs.open_thread = true;
+            });
         }
     }
 
@@ -278,7 +285,11 @@ impl<P: Platform> Facilitator<P> {
     /// The store's.
     pub async fn erase_member(self: &Arc<Self>, guild: Guild, member: Member) -> Result<usize> {
         let mut erased = 0;
-        for round in self.rounds(guild).await? {
+        for mut round in self.rounds(guild).await? {
+            // In most there is nothing: they need not be taken up.
+            if !round.erase(member, self.clock.now()) {
+                continue;
+            }
             let changed = self
                 .update(round.key, |round, now| round.erase(member, now))
                 .await?;
@@ -294,8 +305,12 @@ impl<P: Platform> Facilitator<P> {
     /// The store's.
     pub async fn guild_left(self: &Arc<Self>, guild: Guild) -> Result<()> {
         for round in self.open_rounds(guild) {
-            self.update(round.key, |round, now| round.place_gone(now))
-                .await?;
+            self.update(round.key, |round, now| {
+                round.place_gone(now);
+                // Nothing can be shown there any more.
+                round.settle();
+            })
+            .await?;
         }
         self.store.guild_left(guild, self.clock.now()).await
     }
@@ -377,14 +392,24 @@ impl<P: Platform> Facilitator<P> {
         if let Some(live) = self.live(key) {
             return Ok(live);
         }
+        let _alone = self.entering.lock().await;
+        if let Some(live) = self.live(key) {
+            return Ok(live);
+        }
         let round = self.store.round(key).await?.ok_or(NoSuchRound(key))?;
-        Ok(self.take_up(round, Needs::default()))
+        let needs = if round.settled {
+            Needs::default()
+        } else {
+            Needs::after_a_restart()
+        };
+        Ok(self.take_up(round, needs))
     }
 
+    /// Only while [`Self::entering`] is held.
     fn take_up(self: &Arc<Self>, round: Round, needs: Needs) -> Arc<Live> {
         let key = round.key;
         let mut rounds = self.live.write().expect("nobody panics with the rounds");
-        // Somebody else may have been faster.
+        // It may be there already: somebody could not wait for the start.
         let live = rounds.entry(key).or_insert_with(|| {
             let live = Arc::new(Live {
                 round: Mutex::new(round),
@@ -428,6 +453,3 @@ const SWEEP_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// After the bot left a guild, its rounds are kept so long.
 const GUILD_KEPT_FOR: TimeDelta = TimeDelta::days(30);
-
-/// People read the card, they do not watch it: it changes at most this often.
-const EDIT_EVERY: Duration = Duration::from_secs(3);

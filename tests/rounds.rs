@@ -1,134 +1,21 @@
-//! Whole rounds on Discord, with the real models and a real store.
+//! Whole rounds on Discord, with the real models and a real store: from `/round open` to the
+//! statement.
 
 mod support;
 
-use std::time::Duration;
-
-use accord::deliberation::ranking::rank;
-use accord::deliberation::rating::RatingMatrix;
-use accord::deliberation::round::Phase;
-use accord::store::Store;
+use accord::deliberation::round::{CandidateKey, Round};
+use chrono::TimeDelta;
 use serde_json::json;
-use serenity::all::{ChannelId, GuildId};
-use support::bot::{self, RunningBot};
-use support::discord::{FakeDiscord, Message, Person};
-
-const SECOND: Duration = Duration::from_secs(1);
-
-/// A town with a square, an organiser, and five members who have opinions on night buses.
-struct Town {
-    discord: FakeDiscord,
-    guild: GuildId,
-    square: ChannelId,
-    organiser: Person,
-    members: Vec<Person>,
-}
-
-impl Town {
-    async fn new() -> Self {
-        let discord = FakeDiscord::start().await;
-        discord.wait_at_most(Duration::from_secs(180));
-        let guild = discord.guild("Town");
-        let square = discord.channel(guild, "square");
-        let organiser = discord.member(guild, "Olga");
-        let organisers = discord.role(
-            guild,
-            "Organisers",
-            serenity::all::Permissions::MANAGE_MESSAGES,
-        );
-        discord.give_role(&organiser, organisers);
-        let members = ["Ada", "Ben", "Cem", "Dina", "Eli"].map(|name| discord.member(guild, name));
-        Self {
-            discord,
-            guild,
-            square,
-            organiser,
-            members: members.into(),
-        }
-    }
-
-    /// Opens a round on night buses; its card.
-    async fn opens_round(&self, options: serde_json::Value) -> Message {
-        let mut all = json!({ "question": support::night_buses().question });
-        for (name, value) in options.as_object().unwrap() {
-            all[name] = value.clone();
-        }
-        let opened = self
-            .organiser
-            .in_channel(self.square)
-            .runs("round open", all);
-        let reply = opened.acknowledged_within(SECOND).await.reply().await;
-        assert!(reply.text().contains("is open"), "{}", reply.text());
-        self.discord
-            .wait_for_message(self.square, |message| !message.buttons().is_empty())
-            .await
-    }
-
-    /// Every member writes an opinion with the card's button.
-    async fn write_opinions(&self, card: &Message) {
-        let opinions = support::night_buses().opinions;
-        for (member, opinion) in self.members.iter().zip(&opinions) {
-            write(member, card, opinion).await;
-        }
-    }
-
-    async fn closes(&self) {
-        let closed = self
-            .organiser
-            .in_channel(self.square)
-            .runs("round close", json!({}));
-        closed.acknowledged_within(SECOND).await.reply().await;
-    }
-
-    /// The candidates, once all can be rated.
-    async fn candidates(&self, card: &Message) -> Vec<Message> {
-        let place = self.place(card);
-        self.discord
-            .wait_for_message(place, |message| has_button(message, "rate:"))
-            .await;
-        let mut messages = self.discord.messages(place);
-        messages.retain(|message| has_button(message, "candidate:"));
-        messages
-    }
-
-    async fn result(&self, card: &Message) -> Message {
-        let place = self.place(card);
-        self.discord
-            .wait_for_message(place, |message| has_button(message, "why:"))
-            .await
-    }
-
-    /// The thread of a round, which has the id of its card.
-    fn place(&self, card: &Message) -> ChannelId {
-        ChannelId::new(card.id.get())
-    }
-}
-
-async fn write(member: &Person, card: &Message, opinion: &str) -> Message {
-    let form = member.presses(card, "opinion:1").modal().await;
-    let sent = member.submits(&form, json!({ "text": opinion }));
-    sent.acknowledged_within(SECOND).await.reply().await
-}
-
-fn has_button(message: &Message, prefix: &str) -> bool {
-    let mut buttons = message.buttons().into_iter();
-    buttons.any(|button| button.custom_id.starts_with(prefix))
-}
-
-fn digit(rating: usize) -> String {
-    format!("{rating}\u{fe0f}\u{20e3}")
-}
+use support::bot;
+use support::discord::Message;
+use support::town::{Town, candidate_of, digit, press, rate_in_private, statement_of, thread_of};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_members_write_rate_by_reaction_and_get_the_statement_with_the_highest_welfare() {
-    let town = Town::new().await;
-    let folder = tempfile::tempdir().unwrap();
-    let bot = RunningBot::start(&town.discord, folder.path(), bot::models(4, 48).await).await;
+async fn a_group_writes_rates_by_reaction_and_gets_the_best_of_sixteen_candidates() {
+    let town = Town::with(bot::models(16, 80).await).await;
     let card = town.opens_round(json!({})).await;
-    town.write_opinions(&card).await;
-    town.closes().await;
-    let candidates = town.candidates(&card).await;
-    assert!((3..=4).contains(&candidates.len()), "{}", candidates.len());
+    let candidates = town.drafts(&card).await;
+    assert!((3..=5).contains(&candidates.len()), "{}", candidates.len());
 
     for (place, candidate) in candidates.iter().enumerate() {
         for (number, member) in town.members.iter().enumerate() {
@@ -136,44 +23,158 @@ async fn five_members_write_rate_by_reaction_and_get_the_statement_with_the_high
             let rating = match (place, number) {
                 (1, 4) => 2,
                 (1, _) => 6,
-                _ => 1 + (place + number) % 4,
+                _ => 1 + (place + number) as u8 % 4,
             };
             member.reacts(candidate, &digit(rating));
         }
     }
-    // Everybody has rated everything: it closes after the grace.
-    tokio::time::sleep(SECOND).await;
-    bot.clock.advance(chrono::TimeDelta::minutes(2));
-    let result = town.result(&card).await;
+    let result = town.all_have_rated(&card).await;
     let text = result.text();
-    println!("{}", town.discord.transcript(town.square));
-    bot.stop().await;
-
-    let store = Store::open(&folder.path().join("store")).unwrap();
-    let round = store
-        .rounds(accord::deliberation::id::Guild(town.guild.get()))
-        .await
-        .unwrap();
-    let round = &round[0];
-    let Phase::Concluded { result, .. } = &round.phase else {
-        panic!("{:?}", round.phase);
-    };
-    let posted = &round.stages[0].posted;
-    let mut rows = Vec::new();
-    for row in round.table(posted) {
-        rows.push(row.iter().map(|agreement| agreement.rating()).collect());
-    }
-    let matrix = RatingMatrix::new(rows).unwrap();
-    let best = posted[rank(&matrix, round.terms.welfare)[0].candidate];
-    assert_eq!(result.winner(), best);
-    let statement = &round.candidate(best).text;
-    assert!(text.contains(statement.as_str()), "{text}");
-    assert_eq!(best, posted[1]);
-    assert_eq!(
-        (
-            result.conclusion.spread.agree,
-            result.conclusion.spread.dissent
-        ),
-        (4, 1)
+    assert!(text.contains("**Round 1: consensus.**"), "{text}");
+    assert!(text.contains(statement_of(&candidates[1])), "{text}");
+    assert!(
+        text.contains("5 of 5 participants rated it: 4 agree, 0 are neutral, 1 dissents."),
+        "{text}"
     );
+    assert!(text.contains("A language model wrote it"), "{text}");
+    let chart = result.attachment("chart.png").expect("a chart");
+    assert!(chart.png_size().is_some());
+    assert!(chart.description.is_some());
+
+    town.card_says(&card, "**Consensus.**").await;
+    let why = press(&town.members[0], &result, "why:").await.text();
+    assert!(why.contains("16 candidates were written"), "{why}");
+    let mine = press(&town.members[4], &result, "mine:").await.text();
+    assert!(
+        mine.contains("You rated the group's statement: 2 · disagree."),
+        "{mine}"
+    );
+    assert!(mine.contains("16 of 16 drafts read your opinion"), "{mine}");
+    keep("transcript.txt", &town.discord.transcript(town.square));
+    keep(
+        "transcript-of-a-member.txt",
+        &town.members[4].transcript(town.square),
+    );
+
+    let round = town.ends_with_one_round().await;
+    assert_eq!(round.result().unwrap().winner(), key_of(&candidates[1]));
+    assert_the_best_was_chosen(&round);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_rates_in_private_and_sees_nothing_of_it_before_the_close() {
+    let town = Town::new().await;
+    let card = town.opens_round(json!({ "rating": "private" })).await;
+    let candidates = town.drafts(&card).await;
+    let open = town.rating_is_open(&card).await;
+    let favourite = candidate_of(&candidates[0]);
+    for (number, member) in town.members.iter().enumerate() {
+        let panel = rate_in_private(member, &open, |candidate| {
+            let agrees = if candidate == favourite { 6 } else { 3 };
+            (agrees, 1 + number as u8)
+        })
+        .await
+        .text();
+        let count = candidates.len();
+        assert!(
+            panel.contains(&format!("{count} of {count} rated")),
+            "{panel}"
+        );
+    }
+    // Nothing but that they rated can be seen.
+    let everything = town.discord.transcript(town.square);
+    assert!(!everything.contains("agree,"), "{everything}");
+    assert!(
+        candidates.iter().all(|candidate| {
+            let now = town.discord.message(candidate.id).unwrap();
+            now.reactions.is_empty()
+        }),
+        "{everything}"
+    );
+    let result = town.all_have_rated(&card).await.text();
+    assert!(
+        result.contains("5 of 5 participants rated it: 5 agree, 0 are neutral, 0 dissent."),
+        "{result}"
+    );
+    // Who has the panel open can no longer rate in it.
+    let panel = town.members[0].sees(thread_of(&card)).pop().unwrap();
+    let select = panel.selects()[0].custom_id.clone();
+    let late = town.members[0].selects(&panel, &select, &["1"]);
+    assert_eq!(late.reply().await.text(), "Rating is closed.");
+
+    let round = town.ends_with_one_round().await;
+    assert_the_best_was_chosen(&round);
+    assert_eq!(round.result().unwrap().winner(), key_of(&candidates[0]));
+    for (number, quality) in round.ratings.values().map(|r| r.quality).enumerate() {
+        let quality = quality.map(u8::from);
+        assert_eq!(quality, Some(1 + number as u8 % 5));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_guilds_hold_rounds_at_once_and_see_who_is_drafted_for_first() {
+    let town = Town::with(bot::models(2, 24).await).await;
+    let village = town.neighbour();
+    let first = town.opens_round(json!({})).await;
+    let second = village.opens_round(json!({})).await;
+    town.all_write(&first).await;
+    village.all_write(&second).await;
+    town.organises("round close", json!({})).await;
+    town.card_says(&first, "0 of 2 drafts are ready.").await;
+    village.organises("round close", json!({})).await;
+    let waits = "1 other round is before this one.";
+    village.card_says(&second, waits).await;
+    let status = village.organises("round status", json!({})).await;
+    assert!(status.contains(waits), "{status}");
+
+    let mut favourites = Vec::new();
+    for (place, card) in [(&town, &first), (&village, &second)] {
+        let candidates = place.candidates(card).await;
+        place.react(&candidates, &[&[7; 5], &[1; 5]]);
+        favourites.push(statement_of(&candidates[0]).to_owned());
+    }
+    town.passes(TimeDelta::hours(24));
+    for (place, card, favourite) in [
+        (&town, &first, &favourites[0]),
+        (&village, &second, &favourites[1]),
+    ] {
+        let result = place.result(card).await;
+        assert_eq!(result.channel, thread_of(card));
+        assert!(result.text().contains(favourite), "{}", result.text());
+    }
+    let round = town.ends_with_one_round().await;
+    assert_the_best_was_chosen(&round);
+}
+
+/// By the mean of real ratings where there are any, else of predicted ones; computed once more from
+/// what is on disk.
+fn assert_the_best_was_chosen(round: &Round) {
+    let result = round.result().expect("a result");
+    let mean = |candidate: CandidateKey| {
+        let ratings = round.opinions.keys().map(|member| {
+            let real = round.ratings.get(&(candidate, *member));
+            match real.and_then(|rating| rating.agreement) {
+                Some(agreement) => f64::from(agreement),
+                None => round.candidate(candidate).predictions[member].mean(),
+            }
+        });
+        ratings.sum::<f64>() / round.opinions.len() as f64
+    };
+    let posted = &round.stages.last().unwrap().posted;
+    let best = posted
+        .iter()
+        .copied()
+        .max_by(|one, other| mean(*one).total_cmp(&mean(*other)));
+    assert_eq!(Some(result.winner()), best);
+}
+
+fn key_of(message: &Message) -> CandidateKey {
+    CandidateKey(candidate_of(message))
+}
+
+/// For people to read: under the target folder, and in the output of the test.
+fn keep(name: &str, transcript: &str) {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(file, transcript).unwrap();
+    println!("{transcript}");
 }

@@ -37,10 +37,7 @@ spread =
     { $agree ->
         [one] { $agree } agrees
        *[other] { $agree } agree
-    }, { $neutral ->
-        [one] { $neutral } is neutral
-       *[other] { $neutral } are neutral
-    }, { $dissent ->
+    }, { $neutral } neutral, { $dissent ->
         [one] { $dissent } dissents
        *[other] { $dissent } dissent
     }
@@ -103,15 +100,15 @@ state-rated =
        *[other] { $rated } of { $participants } participants have rated all of them.
     }
 state-revision-follows = If somebody who rates low says what to change, the statement is revised.
-state-concluded = The round ended { $when }.
-state-cancelled = The round ended { $when }.
+state-concluded = The round ended on { $when }.
+state-cancelled = The round ended on { $when }, without a result.
 outcome-consensus = **Consensus.** Most of those who rated agree with the statement.
 outcome-contested = **Contested.** Many of those who rated agree with the statement, too few for a consensus.
 outcome-none = **No statement found enough agreement.**
 outcome-unrated = **Unrated.** Too few participants rated to tell whether they agree.
-cancelled-by-organiser = An organiser ended the round without a result.
-cancelled-too-few = Too few wrote an opinion, and the round was ended.
-cancelled-place-gone = The channel or the thread of the round is gone.
+cancelled-by-organiser = An organiser ended it.
+cancelled-too-few = Too few wrote an opinion.
+cancelled-place-gone = Its channel or thread is gone.
 cancelled-no-candidate = No candidate is left that could be rated.
 # In lists.
 phase-opinions = opinions close { $when }
@@ -129,7 +126,7 @@ phase-cancelled = ended without a result
 card-title = **Round { $round }**
 card-title-notify = { $role } **Round { $round }** is open. What do you think?
 card-state = Where it stands
-card-thread = It goes on in { $thread }.
+card-thread = More in { $thread }.
 card-terms = How it works
 terms-opened = Opened by { $who } on { $when }.
 terms-steps =
@@ -178,6 +175,7 @@ rating-who-counts = Ratings count if you are a participant, that is, if you gave
 rating-closes-when-all = Rating closes earlier once every participant has rated every candidate.
 rating-closed = Rating is closed.
 closing-early = **Rating closes early,** { $when }. Until then you can rate and change your ratings.
+closing-early-no-more = **Rating closes later than was announced here:** { $when }.
 cancelled-title = **Round { $round } ended without a result**
 cancelled-handback = With the button you get your opinion back, in private. Opinions are deleted { $when }.
 
@@ -186,7 +184,7 @@ cancelled-handback = With the button you get your opinion back, in private. Opin
 result-consensus = **Round { $round }: consensus.** Most of those who rated agree with this statement.
 result-contested = **Round { $round }: contested.** The group is divided over this statement, which came first.
 result-none = **Round { $round }: no statement found enough agreement; the closest was this one.**
-result-unrated = **Round { $round }: too few rated to tell.** This statement comes first by what is known.
+result-unrated = **Round { $round }: too few rated to tell.** This statement ranks first, mostly by predictions.
 result-rated =
     { $participants ->
         [one] { $rated } of { $participants } participant rated it: { $spread }.
@@ -292,6 +290,7 @@ mine-rating = You rated the group's statement: { $rating }.
 mine-not-rated = You did not rate the group's statement.
 mine-predicted = The model had predicted { $predicted }.
 mine-predicted-counted = The model predicted { $predicted } for you, and ranked with that.
+mine-cancelled = The round ended without a result.
 mine-later = Once there is a result, you see here how it was predicted that you would rate it.
 mine-text = You wrote:
 

@@ -4,9 +4,8 @@ use std::sync::LazyLock;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::FontStyle;
-use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{FontStyle, register_font};
 
 /// A page, drawn from its upper left corner.
 pub struct Canvas<'s> {
@@ -108,7 +107,7 @@ impl Canvas<'_> {
             Align::Center => HPos::Center,
             Align::Right => HPos::Right,
         };
-        let style = TextStyle::from(letters.font())
+        let style = TextStyle::from(letters.font(DRAWN_SIZE))
             .color(&color)
             .pos(Pos::new(h_pos, VPos::Center));
         let text = Text::new(text.to_owned(), at, style);
@@ -120,24 +119,18 @@ impl Type {
     /// How wide a text is.
     pub fn width(self, text: &str) -> i32 {
         LazyLock::force(&REGISTERED);
-        let (width, _) = self
-            .font()
-            .box_size(text)
-            .expect("the fonts are registered");
-        width as i32
+        let measured = self.font(MEASURED_SIZE).box_size(text);
+        measured.expect("the fonts are registered").0 as i32
     }
 
-    fn font(self) -> FontDesc<'static> {
+    fn font(self, factor: f64) -> FontDesc<'static> {
         let style = if self.bold {
             FontStyle::Bold
         } else {
             FontStyle::Normal
         };
-        FontDesc::new(
-            FontFamily::Name(FAMILY),
-            f64::from(self.size) * PLOTTERS_SIZE,
-            style,
-        )
+        let size = f64::from(self.size) * factor;
+        FontDesc::new(FontFamily::Name(FAMILY), size, style)
     }
 }
 
@@ -153,8 +146,10 @@ impl Frame {
 const FAMILY: &str = "DejaVu Sans";
 /// Between the lines of a hatching.
 const HATCH: i32 = 9;
-/// By which plotters divides the size of a font on its way to the SVG.
-const PLOTTERS_SIZE: f64 = 1.24;
+/// plotters divides the size of a font by this on its way to the SVG,
+const DRAWN_SIZE: f64 = 1.24;
+/// and takes it for the height of a line when it measures, which is this for DejaVu Sans.
+const MEASURED_SIZE: f64 = 1.164;
 const IN_MEMORY: &str = "drawn in memory";
 
 static REGISTERED: LazyLock<()> = LazyLock::new(|| {

@@ -367,3 +367,122 @@ fn beside(canvas: &Canvas<'_>, x: i32, y: i32, word: &str) -> i32 {
     canvas.text(word, (x + 10, y), SMALL, INK, Align::Left);
     x + 10 + SMALL.width(word) + 28
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words() -> RatingsWords {
+        RatingsWords {
+            agree: "agree (5–7)".into(),
+            neutral: "neutral (4)".into(),
+            dissent: "dissent (1–3)".into(),
+            rated: "rated by a participant".into(),
+            predicted: "only predicted".into(),
+            participants: "Participants".into(),
+            ratings: "Their ratings".into(),
+            welfare: "Welfare".into(),
+            chosen: "chosen".into(),
+        }
+    }
+
+    fn row(label: &str, rated: [usize; 7], predicted: [usize; 7]) -> RatingsRow {
+        RatingsRow {
+            label: label.into(),
+            chosen: label == "A",
+            note: "4 of 5 rated".into(),
+            welfare: "5.2".into(),
+            rated,
+            predicted,
+            told: format!("{label} in words."),
+        }
+    }
+
+    fn times(svg: &str, what: &str) -> usize {
+        svg.matches(what).count()
+    }
+
+    #[test]
+    fn every_rating_is_a_dot_and_every_kind_a_number() {
+        let rows = [
+            row("A", [0, 1, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 1, 0]),
+            row("B", [2, 0, 0, 1, 1, 0, 0], [0, 0, 1, 0, 0, 0, 0]),
+        ];
+        let chart = ratings_chart(&rows, &words());
+        // Two dots of the legend as well; a hollow one is two circles.
+        let (filled, hollow) = (8 + 1, 2 + 1);
+        assert_eq!(times(&chart.svg, "<circle"), filled + 2 * hollow);
+        for text in [
+            "A",
+            "B",
+            "▲3",
+            "▼1",
+            "▲1",
+            "▼2",
+            "◆1",
+            "chosen",
+            "only predicted",
+        ] {
+            assert!(chart.svg.contains(&format!(">\n{text}\n<")), "{text}");
+        }
+        assert_eq!(chart.alt_text, "A in words. B in words.");
+    }
+
+    #[test]
+    fn many_ratings_are_columns() {
+        let rows = [row(
+            "A",
+            [0, 3, 10, 20, 60, 40, 20],
+            [0, 0, 5, 10, 20, 10, 2],
+        )];
+        let chart = ratings_chart(&rows, &words());
+        assert_eq!(times(&chart.svg, "<circle"), 3, "those of the legend");
+    }
+
+    #[test]
+    fn what_is_only_predicted_is_hatched() {
+        let lines = |rated, predicted| {
+            let chart = ratings_chart(&[row("A", rated, predicted)], &words());
+            times(&chart.svg, "<polyline")
+        };
+        let ratings = [0, 0, 0, 0, 3, 0, 0];
+        assert!(lines([0; 7], ratings) > lines(ratings, [0; 7]) + 10);
+    }
+
+    #[test]
+    fn a_picture_is_the_same_every_time() {
+        let rows = [row("A", [0, 1, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 1, 0])];
+        let (one, other) = (
+            ratings_chart(&rows, &words()),
+            ratings_chart(&rows, &words()),
+        );
+        assert_eq!(one, other);
+        assert_eq!(one.to_png(1.0), other.to_png(1.0));
+        let width = |png: &[u8]| u32::from_be_bytes(png[16..20].try_into().unwrap());
+        assert_eq!(width(&one.to_png(1.0)), WIDTH as u32);
+        assert_eq!(width(&one.to_png(2.0)), 2 * WIDTH as u32);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn whatever_a_group_rates_can_be_drawn(
+            rows in proptest::collection::vec(
+                (any::<[u8; 7]>(), any::<[u8; 7]>(), 0..250_usize), 0..7
+            ),
+        ) {
+            let rows: Vec<RatingsRow> = rows
+                .into_iter()
+                .map(|(rated, predicted, fewer)| {
+                    let few = |count: u8| usize::from(count).saturating_sub(fewer);
+                    row("<A & \"B\">", rated.map(few), predicted.map(few))
+                })
+                .collect();
+            let chart = ratings_chart(&rows, &words());
+            prop_assert!(!chart.to_png(0.5).is_empty());
+        }
+    }
+}

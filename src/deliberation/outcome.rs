@@ -229,3 +229,190 @@ fn matrix(
         .collect();
     RatingMatrix::new(rows).expect("ratings and expected ratings are on the scale")
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+
+    const THRESHOLDS: OutcomeThresholds = OutcomeThresholds {
+        rated: 0.5,
+        consensus: 0.6667,
+        contested: 0.5,
+        certain: 0.75,
+    };
+
+    fn real(rating: u8) -> Agreement {
+        Agreement::Real(Likert::try_from(rating).unwrap())
+    }
+
+    /// Two ratings, each as likely as the other.
+    fn either(one: u8, other: u8) -> Agreement {
+        let mut logits = [-1e4; 7];
+        logits[usize::from(one) - 1] = 0.0;
+        logits[usize::from(other) - 1] = 0.0;
+        Agreement::Predicted(RatingDistribution::from_logits(logits).unwrap())
+    }
+
+    fn sure(rating: u8) -> Agreement {
+        either(rating, rating)
+    }
+
+    fn concluded(table: &[Vec<Agreement>], function: &str) -> Conclusion {
+        let rng = &mut StdRng::seed_from_u64(5);
+        conclude(table, function.parse().unwrap(), &THRESHOLDS, rng)
+    }
+
+    fn order(conclusion: &Conclusion) -> Vec<usize> {
+        let ranking = conclusion.ranking.iter();
+        ranking.map(|ranked| ranked.candidate).collect()
+    }
+
+    #[test]
+    fn the_welfare_is_of_real_ratings_where_there_are_and_of_predicted_ones_elsewhere() {
+        let table = [
+            vec![real(7), sure(4)],
+            vec![either(1, 4), real(5)],
+            vec![sure(2), either(2, 7)],
+        ];
+        // 7 + 2.5 + 2 and 4 + 5 + 4.5, of three.
+        let mean = concluded(&table, "utilitarian");
+        assert_eq!(order(&mean), [1, 0]);
+        assert!((mean.ranking[0].welfare - 4.5).abs() < 1e-9);
+        assert!((mean.ranking[1].welfare - 11.5 / 3.0).abs() < 1e-9);
+        let worst = concluded(&table, "rawlsian");
+        assert_eq!(
+            worst.ranking.iter().map(|r| r.welfare).collect::<Vec<_>>(),
+            [4.0, 2.0]
+        );
+        let geometric = concluded(&table, "nash");
+        assert!((geometric.ranking[0].welfare - 90f64.cbrt()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_spread_counts_people_and_no_predictions() {
+        let table = [7, 5, 4, 3, 1].map(|rating| vec![real(rating)]);
+        let mut table = Vec::from(table);
+        table.push(vec![sure(7)]);
+        let spread = concluded(&table, "utilitarian").spread;
+        let expected = Spread {
+            participants: 6,
+            agree: 2,
+            neutral: 1,
+            dissent: 2,
+        };
+        assert_eq!(spread, expected);
+        assert_eq!(spread.rated(), 5);
+    }
+
+    #[test]
+    fn shares_are_reached_at_their_borders_in_groups_of_any_size() {
+        use Outcome::{Consensus, Contested, Unrated};
+        for tens in [1, 10, 100] {
+            let n = 6 * tens;
+            for (agree, dissent, outcome) in [
+                (n / 2, 0, Consensus),
+                (n / 2 - 1, 0, Unrated),
+                (n / 3 * 2, n / 3, Consensus),
+                (n / 3 * 2 - 1, n / 3 + 1, Contested),
+                (n / 2, n / 2, Contested),
+                (n / 2 - 1, n / 2 + 1, Outcome::None),
+                (0, n, Outcome::None),
+                (0, 0, Unrated),
+            ] {
+                let spread = Spread {
+                    participants: n,
+                    agree,
+                    neutral: 0,
+                    dissent,
+                };
+                let reached = super::outcome(&spread, &THRESHOLDS);
+                assert_eq!(reached, outcome, "{agree} and {dissent} of {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_doubt_nothing_is_practically_equal() {
+        let table = [vec![real(5), real(4)], vec![sure(5), sure(4)]];
+        let conclusion = concluded(&table, "utilitarian");
+        assert_eq!(conclusion.certainty, 1.0);
+        assert_eq!(conclusion.practically_equal, None);
+    }
+
+    #[test]
+    fn a_winner_that_a_coin_could_depose_is_practically_equal() {
+        // 4.5 against 4, but 3 in every second draw.
+        let table = vec![vec![either(3, 6), real(4), real(1)]; 1];
+        let conclusion = concluded(&table, "utilitarian");
+        assert_eq!(order(&conclusion)[0], 0);
+        // Half of 2000 draws, with a standard deviation of 22.
+        assert!((conclusion.certainty - 0.5).abs() < 0.06);
+        assert_eq!(conclusion.practically_equal, Some(1));
+    }
+
+    #[test]
+    fn the_winner_needs_three_quarters_of_the_draws() {
+        // Deposed only if both draw low: a quarter of the draws. 4.5 against 3.9 in the mean.
+        let table = [
+            vec![either(3, 6), real(4)],
+            vec![either(3, 6), real(3)],
+            vec![real(4), real(5)],
+        ];
+        let conclusion = concluded(&table, "utilitarian");
+        assert!((conclusion.certainty - 0.75).abs() < 0.05);
+        let certain = conclusion.certainty >= THRESHOLDS.certain;
+        assert_eq!(conclusion.practically_equal.is_none(), certain);
+    }
+
+    #[test]
+    fn one_candidate_has_no_rival() {
+        let conclusion = concluded(&[vec![either(1, 7)]], "utilitarian");
+        assert_eq!(conclusion.certainty, 1.0);
+        assert_eq!(conclusion.practically_equal, None);
+    }
+
+    #[test]
+    fn the_winner_by_real_ratings_is_of_those_who_rated() {
+        let table = [
+            vec![real(5), real(6), sure(7)],
+            vec![real(5), sure(1), sure(7)],
+            vec![sure(7), sure(1), sure(7)],
+        ];
+        let conclusion = concluded(&table, "utilitarian");
+        assert_eq!(order(&conclusion)[0], 2);
+        assert_eq!(conclusion.best_by_real_ratings, Some(1));
+        let unrated = concluded(&[vec![sure(5), sure(4)]], "utilitarian");
+        assert_eq!(unrated.best_by_real_ratings, None);
+    }
+
+    #[test]
+    fn real_ratings_that_tie_are_no_reason_to_name_another() {
+        let table = [vec![real(5), real(5)], vec![sure(2), sure(6)]];
+        let conclusion = concluded(&table, "utilitarian");
+        assert_eq!(order(&conclusion)[0], 1);
+        assert_eq!(conclusion.best_by_real_ratings, Some(1));
+    }
+
+    #[test]
+    fn the_schulze_method_asks_only_those_who_rated_everything() {
+        let table = [
+            vec![real(5), real(6), real(1)],
+            vec![real(7), sure(1), real(1)],
+            vec![sure(7), sure(1), sure(1)],
+        ];
+        let conclusion = concluded(&table, "schulze");
+        assert_eq!(order(&conclusion)[0], 0);
+        assert_eq!(conclusion.best_by_real_ratings, Some(1));
+        let partly = concluded(&table[1..], "schulze");
+        assert_eq!(partly.best_by_real_ratings, None);
+    }
+
+    #[test]
+    fn the_same_ratings_and_seed_give_the_same_conclusion() {
+        let table = vec![vec![either(1, 7), either(2, 6), real(4)]; 4];
+        assert_eq!(concluded(&table, "0.5"), concluded(&table, "0.5"));
+    }
+}

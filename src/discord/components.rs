@@ -34,11 +34,13 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
             let withdrawn = facilitator
                 .update(key, |round, now| round.withdraw_opinion(member, now))
                 .await?;
+            let round = facilitator.round(key).await?;
+            let wording = asked.wording();
             asked
-                .say(match withdrawn {
-                    Ok(true) => asked.wording().say("opinion-withdrawn", &[]),
-                    Ok(false) => asked.wording().say("no-opinion-to-withdraw", &[]),
-                    Err(_) => asked.wording().say("opinions-closed", &[]),
+                .answer(match withdrawn {
+                    Ok(true) => render::opinion_withdrawn(wording, &round),
+                    Ok(false) => Look::of(wording.say("no-opinion-to-withdraw", &[])),
+                    Err(_) => Look::of(wording.say("opinions-closed", &[])),
                 })
                 .await
         }

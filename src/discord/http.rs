@@ -13,10 +13,12 @@ use crate::facilitator::platform::PlatformError;
 /// With `discord.api_url` set the calls go there, and serenity's own rate limiter is off: it would
 /// ignore the address. `client` is for a test that stands in for Discord behind TLS.
 pub fn http(token: &str, settings: &DiscordSettings, client: Option<reqwest::Client>) -> Http {
-    let mut builder = HttpBuilder::new(token);
-    if let Some(client) = client {
-        builder = builder.client(client);
-    }
+    let client = client.unwrap_or_else(|| {
+        let patient = reqwest::Client::builder().timeout(ANSWERED_WITHIN);
+        let client = patient.use_rustls_tls().build();
+        client.expect("the TLS that is compiled in can be set up")
+    });
+    let builder = HttpBuilder::new(token).client(client);
     match &settings.api_url {
         Some(url) => builder
             .proxy(url.trim_end_matches('/'))
@@ -25,6 +27,9 @@ pub fn http(token: &str, settings: &DiscordSettings, client: Option<reqwest::Cli
         None => builder.build(),
     }
 }
+
+/// A call that Discord does not answer by then has failed: a round would wait for ever.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Calls Discord, again if it says that there were too many calls.
 ///

@@ -51,7 +51,9 @@ fn joined(pieces: &[impl AsRef<str>], limit: usize) -> String {
         short.push_str(piece.as_ref());
     }
     if limit > 0 {
-        short.truncate(short.trim_end().len());
+        let joins_nothing =
+            |c: char| c.is_whitespace() || [ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER].contains(&c);
+        short.truncate(short.trim_end_matches(joins_nothing).len());
         short.push('…');
     }
     short

@@ -12,8 +12,12 @@ mod panel;
 mod phrases;
 mod replies;
 mod result;
+#[cfg(test)]
+mod sample;
 mod standing;
 mod state;
+#[cfg(test)]
+mod tests;
 mod why;
 
 use crate::deliberation::round::Phase;

@@ -33,14 +33,13 @@ impl Wording {
     /// The message `id`, or the attribute `id.attribute` of one; always a literal, so that it can be
     /// searched for.
     ///
-    /// Where a message or an argument is missing, something less good is shown, and a test has
-    /// failed.
+    /// Where a message or a value is missing, something less good is shown, and a test has failed.
     pub fn say(&self, id: &str, values: &[(&str, Value<'_>)]) -> String {
-        let arguments: FluentArgs<'_> = values
+        let values: FluentArgs<'_> = values
             .iter()
             .map(|(name, value)| (*name, value.clone()))
             .collect();
-        let found = [&self.bundle, &self.english]
+        let in_one_of = [&self.bundle, &self.english]
             .into_iter()
             .find_map(|bundle| {
                 let message = |id| bundle.get_message(id);
@@ -48,20 +47,27 @@ impl Wording {
                     None => message(id)?.value()?,
                     Some((id, attribute)) => message(id)?.get_attribute(attribute)?.value(),
                 };
-                let mut errors = Vec::new();
-                let text = bundle.format_pattern(pattern, Some(&arguments), &mut errors);
-                if !errors.is_empty() {
-                    assert!(!cfg!(test), "the message {id} lacks something: {errors:?}");
-                    tracing::warn!(id, ?errors, "a wording lacks something");
-                }
-                Some(text.into_owned())
+                Some((bundle, pattern))
             });
-        found.unwrap_or_else(|| {
-            assert!(!cfg!(test), "there is no message {id}");
-            tracing::error!(id, "a wording is missing");
-            id.to_owned()
-        })
+        let Some((bundle, pattern)) = in_one_of else {
+            report(id, "there is no such message");
+            return id.to_owned();
+        };
+        let mut errors = Vec::new();
+        let said = bundle.format_pattern(pattern, Some(&values), &mut errors);
+        for error in errors {
+            report(id, &error.to_string());
+        }
+        said.into_owned()
     }
+}
+
+/// A mistake in the code or in a translation: a test fails by it, people are spared.
+fn report(id: &str, error: &str) {
+    if cfg!(test) {
+        panic!("the message {id}: {error}");
+    }
+    tracing::error!(id, error, "a wording cannot be said as it should be");
 }
 
 fn bundle(ftl: &str) -> Result<FluentBundle<FluentResource>> {
@@ -87,4 +93,191 @@ fn language(ftl: &str) -> Result<LanguageIdentifier> {
     line.trim()
         .parse()
         .map_err(|_| anyhow!("the wording's language {:?} is not known", line.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+    use std::sync::LazyLock;
+
+    use regex::Regex;
+
+    use super::*;
+
+    /// A message that is said somewhere.
+    #[derive(Debug)]
+    struct Use {
+        place: String,
+        id: String,
+        arguments: BTreeSet<String>,
+    }
+
+    /// All uses in the sources. Each is `wording.say("id", &[("name", …), …])`, so that they can be
+    /// found.
+    fn uses() -> Vec<Use> {
+        static SAY: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new(r"wording(?:\(\))?\s*\.say\(").unwrap());
+        static LITERAL: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new(r#"^\s*"([a-z0-9-]+)",\s*&\["#).unwrap());
+        static NAME: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new(r#"\(\s*"([a-z0-9-]+)","#).unwrap());
+        let mut uses = Vec::new();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/discord");
+        for (path, source) in sources(&root) {
+            for say in SAY.find_iter(&source) {
+                let rest = &source[say.end()..];
+                let line = source[..say.end()].lines().count();
+                let place = format!("{path}:{line}");
+                let Some(literal) = LITERAL.captures(rest) else {
+                    panic!("{place}: not said with a literal id and literal arguments");
+                };
+                let list = in_brackets(&rest[literal[0].len()..]);
+                uses.push(Use {
+                    place,
+                    id: literal[1].to_owned(),
+                    arguments: NAME.captures_iter(list).map(|c| c[1].to_owned()).collect(),
+                });
+            }
+        }
+        uses
+    }
+
+    fn sources(folder: &Path) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.extend(sources(&path));
+            } else if path.file_name().unwrap() != "wording.rs" {
+                let source = std::fs::read_to_string(&path).unwrap();
+                found.push((path.display().to_string(), source));
+            }
+        }
+        found
+    }
+
+    /// Up to the bracket that closes one opened before.
+    fn in_brackets(text: &str) -> &str {
+        let mut open = 1;
+        let end = text.find(|c| {
+            open += i32::from(c == '[') - i32::from(c == ']');
+            open == 0
+        });
+        &text[..end.unwrap()]
+    }
+
+    /// The arguments of each message.
+    fn messages(ftl: &str) -> BTreeMap<String, BTreeSet<String>> {
+        let argument = Regex::new(r"\$([a-z0-9-]+)").unwrap();
+        let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut id = String::new();
+        for line in ftl.lines().filter(|line| !line.starts_with('#')) {
+            if let Some((name, _)) = line.split_once(" =")
+                && !line.starts_with(' ')
+            {
+                id = name.to_owned();
+                messages.entry(id.clone()).or_default();
+            }
+            for found in argument.captures_iter(line) {
+                messages.get_mut(&id).unwrap().insert(found[1].to_owned());
+            }
+        }
+        messages
+    }
+
+    #[test]
+    fn everything_that_is_said_stands_in_the_file_with_those_arguments() {
+        let messages = messages(ENGLISH);
+        for Use {
+            place,
+            id,
+            arguments,
+        } in uses()
+        {
+            let Some(expected) = messages.get(&id) else {
+                panic!("{place}: there is no message {id}");
+            };
+            assert_eq!(expected, &arguments, "{place}: {id}");
+        }
+    }
+
+    #[test]
+    fn everything_in_the_file_is_said() {
+        let used: BTreeSet<String> = uses().into_iter().map(|used| used.id).collect();
+        let unused: Vec<String> = messages(ENGLISH)
+            .into_keys()
+            .filter(|id| id != "language" && !used.contains(id))
+            .collect();
+        assert_eq!(unused, Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_message_renders() {
+        let wording = Wording::new(ENGLISH).unwrap();
+        for (id, arguments) in messages(ENGLISH) {
+            for number in [0, 1, 7] {
+                let values: Vec<(&str, Value<'_>)> = arguments
+                    .iter()
+                    .map(|name| (name.as_str(), number.into()))
+                    .collect();
+                let said = wording.say(&id, &values);
+                assert!(
+                    !said.is_empty() && !said.contains(['{', '}']),
+                    "{id}: {said}"
+                );
+                // What a host pastes must not make Discord refuse a message.
+                assert!(said.chars().count() < 400, "{id}: {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_come_with_the_right_plural() {
+        let wording = Wording::new(ENGLISH).unwrap();
+        let queue = |before: usize| wording.say("state-queue", &[("before", before.into())]);
+        assert_eq!(queue(1), "1 other round is before this one.");
+        assert_eq!(queue(2), "2 other rounds are before this one.");
+        let polish = Wording::new(
+            "language = pl\nstate-queue = { $before ->\n    [one] runda\n    [few] rundy\n   *[many] rund\n }",
+        );
+        let polish = polish.unwrap();
+        for (before, expected) in [(1, "runda"), (3, "rundy"), (5, "rund"), (22, "rundy")] {
+            let said = polish.say("state-queue", &[("before", before.into())]);
+            assert_eq!(said, expected);
+        }
+    }
+
+    #[test]
+    fn what_a_translation_lacks_is_said_in_english() {
+        let german = Wording::new("language = de\nbutton-next = Weiter").unwrap();
+        assert_eq!(german.say("button-next", &[]), "Weiter");
+        assert_eq!(german.say("button-back", &[]), "Back");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_one_clear_line() {
+        for (ftl, expected) in [
+            (
+                "button-next = Next",
+                "the wording lacks a line such as `language = en`",
+            ),
+            (
+                "language = 12345678901",
+                "the wording's language \"12345678901\" is not known",
+            ),
+            (
+                "language = en\na = A\nb = { $x",
+                "the wording cannot be read at line 3: ",
+            ),
+            (
+                "language = en\na = A\na = B",
+                "the wording cannot be read: Attempt to override an existing message: \"a\".",
+            ),
+        ] {
+            let error = Wording::new(ftl).err().unwrap().to_string();
+            assert!(error.starts_with(expected), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
 }

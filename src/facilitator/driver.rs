@@ -1,20 +1,24 @@
 //! A round's driver: looks at the round's state, does what it calls for, and waits for the next
 //! change or deadline.
+//!
+//! Nothing that fails keeps anything else from happening: what is due is done although something
+//! cannot be shown, and what can be shown is shown although something is due and cannot be done.
+//! Whatever failed is tried again after ever longer times, and whenever the round changes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rand::Rng;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use super::platform::{Platform, PlatformError, Progress, View};
-use super::{EDIT_EVERY, Facilitator, Live};
-use crate::deliberation::id::Message;
+use super::{Facilitator, Live};
+use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::round::board::{Item, Shown};
-use crate::deliberation::round::{Candidate, DraftInput, Due, Phase, Round};
+use crate::deliberation::round::{Candidate, DraftInput, Due, Phase, Round, Time};
 
 /// What the state of a round does not tell: what may have happened without Accord seeing it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +39,12 @@ impl Needs {
             open_thread: true,
         }
     }
+
+    pub fn add(&mut self, other: Self) {
+        self.find |= other.find;
+        self.reactions |= other.reactions;
+        self.open_thread |= other.open_thread;
+    }
 }
 
 /// What a driver remembers from step to step.
@@ -42,6 +52,7 @@ impl Needs {
 struct Memory {
     drafting: Option<JoinHandle<()>>,
     edited: HashMap<Item, Instant>,
+    /// How many steps have failed in a row.
     failures: u32,
 }
 
@@ -53,13 +64,18 @@ impl Drop for Memory {
     }
 }
 
-/// When a driver looks again, if nothing wakes it.
-enum Next {
-    Now,
-    At(Instant),
-    /// At the round's next deadline, if it has one.
-    Deadline,
-}
+/// People read the card, they do not watch it: a message changes at most this often.
+const EDIT_EVERY: Duration = Duration::from_millis(if cfg!(test) { 30 } else { 3000 });
+
+/// The shortest time after which something that failed is tried again; doubled each time.
+const RETRY_AFTER: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 2000 });
+
+/// So many steps may fail in a row before a round concludes without what it could not find out; the
+/// last two tries are about four minutes apart.
+const PATIENCE: u32 = 9;
+
+/// A round that is over is still held by somebody: when to see whether it can be let go.
+const HELD: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1000 });
 
 impl<P: Platform> Facilitator<P> {
     pub(super) async fn drive(self: Arc<Self>, live: Arc<Live>) {
@@ -69,14 +85,15 @@ impl<P: Platform> Facilitator<P> {
                 () = self.shutdown.cancelled() => return,
                 step = self.step(&live, &mut memory) => step,
             };
-            let next = match step {
-                Ok(next) => {
+            let failed = step.is_err();
+            let mut again = match step {
+                Ok(again) => {
                     memory.failures = 0;
-                    next
+                    again
                 }
                 Err(error) => {
+                    let wait = RETRY_AFTER * (1 << memory.failures.min(7));
                     memory.failures += 1;
-                    let wait = Duration::from_secs(1 << memory.failures.min(8));
                     let key = live.round().key;
                     tracing::warn!(
                         guild = %key.guild,
@@ -85,49 +102,73 @@ impl<P: Platform> Facilitator<P> {
                         retry_s = wait.as_secs(),
                         "a step of a round failed and is tried again"
                     );
-                    Next::At(Instant::now() + wait)
+                    Some(Instant::now() + wait)
                 }
             };
-            if matches!(next, Next::Deadline) && self.let_go(&live) {
-                return;
+            if again.is_none() && live.round().settled {
+                if self.let_go(&live) {
+                    return;
+                }
+                again = Some(Instant::now() + HELD);
             }
-            let deadline = live.round().next_deadline();
-            let waited = async {
-                match (next, deadline) {
-                    (Next::Now, _) => {}
-                    (Next::At(instant), _) => tokio::time::sleep_until(instant).await,
-                    (Next::Deadline, Some(deadline)) => self.clock.sleep_until(deadline).await,
-                    (Next::Deadline, None) => std::future::pending().await,
-                }
-            };
+
+            let deadline = self.deadline(&live, &memory, failed);
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
                 () = live.wake.notified() => {}
-                () = waited => {}
+                () = wait_for(again.map(tokio::time::sleep_until)) => {}
+                () = wait_for(deadline.map(|at| self.clock.sleep_until(at))) => {}
+                ended = wait_for(memory.drafting.as_mut()) => {
+                    memory.drafting = None;
+                    self.drafting_ended(&live, ended).await;
+                }
             }
         }
     }
 
-    /// Does what is due; something may be due again right after it.
-    async fn step(self: &Arc<Self>, live: &Arc<Live>, memory: &mut Memory) -> Result<Next> {
+    /// When time alone changes what there is to do. What is due already is either under way, or has
+    /// failed and has a time of its own.
+    fn deadline(&self, live: &Live, memory: &Memory, failed: bool) -> Option<Time> {
+        let round = live.round();
+        let now = self.clock.now();
+        let drafting = memory.drafting.is_some() && round.due(now) == Some(Due::Draft);
+        round
+            .next_deadline()
+            .filter(|at| *at > now || !(failed || drafting))
+    }
+
+    /// Does what is due, and makes what is shown match; when to look again, if need be.
+    async fn step(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        memory: &mut Memory,
+    ) -> Result<Option<Instant>> {
+        let done = self.do_what_is_due(live, memory).await;
+        if let Some(drafting) = &memory.drafting
+            && !matches!(live.round().phase, Phase::Drafting { .. })
+        {
+            drafting.abort();
+        }
+        let shown = self.show(live, memory).await;
+        done.and(shown)
+    }
+
+    async fn do_what_is_due(self: &Arc<Self>, live: &Arc<Live>, memory: &mut Memory) -> Result<()> {
         let due = live.round().due(self.clock.now());
         match due {
+            None => Ok(()),
             Some(Due::CloseOpinions) => {
                 self.save_change(live, |round, now| round.close_opinions(now))
-                    .await?;
+                    .await
             }
             Some(Due::OpenRating) => {
                 self.save_change(live, |round, now| round.open_rating(now))
-                    .await?;
+                    .await
             }
-            Some(Due::CloseRating) => {
-                self.close_rating(live).await?;
-                return Ok(Next::Now);
-            }
+            Some(Due::CloseRating) => self.close_rating(live, memory.failures).await,
             // Drafting takes minutes, in which the card is to tell how far it is.
             Some(Due::Draft) => {
-                let idle = memory.drafting.as_ref().is_none_or(JoinHandle::is_finished);
-                if idle {
+                if memory.drafting.is_none() {
                     let (this, live) = (self.clone(), live.clone());
                     memory.drafting = Some(self.tasks.spawn(async move {
                         tokio::select! {
@@ -136,235 +177,282 @@ impl<P: Platform> Facilitator<P> {
                         }
                     }));
                 }
+                Ok(())
             }
-            None => {}
         }
-        if let Some(drafting) = &memory.drafting
-            && !matches!(live.round().phase, Phase::Drafting { .. })
-        {
-            drafting.abort();
-            memory.drafting = None;
-        }
-        let next = self.show(live, memory).await?;
-        if live.round().due(self.clock.now()) == Some(Due::OpenRating) {
-            return Ok(Next::Now);
-        }
-        Ok(next)
     }
 
     /// Makes what is shown match what should be shown.
-    async fn show(self: &Arc<Self>, live: &Arc<Live>, memory: &mut Memory) -> Result<Next> {
+    async fn show(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        memory: &mut Memory,
+    ) -> Result<Option<Instant>> {
         if live.round().settled {
-            return Ok(Next::Deadline);
+            return Ok(None);
         }
-        match self.show_items(live, memory).await {
-            Ok(next) => Ok(next),
-            Err(ShowError::Platform(PlatformError::PlaceGone)) => {
+        // What is needed from now on is for the next step.
+        let mut needs = std::mem::take(&mut *live.needs.lock().expect("nobody panics with it"));
+        let shown = self.show_items(live, memory, &mut needs).await;
+        live.needs.lock().expect("nobody panics with it").add(needs);
+        match shown {
+            Err(error) if is(&error, |error| matches!(error, PlatformError::PlaceGone)) => {
                 self.save_change(live, |round, now| round.place_gone(now))
                     .await?;
-                Ok(Next::Deadline)
+                Ok(None)
             }
-            Err(ShowError::Platform(error)) => {
-                // It may have been posted all the same.
-                live.needs.lock().expect("nobody panics with it").find = true;
-                Err(error.into())
-            }
-            Err(ShowError::Store(error)) => Err(error),
+            shown => shown,
         }
     }
 
+    /// Needs that are met are cleared.
     async fn show_items(
         self: &Arc<Self>,
         live: &Arc<Live>,
         memory: &mut Memory,
-    ) -> Result<Next, ShowError> {
-        let mut next = Next::Deadline;
-        let needs = *live.needs.lock().expect("nobody panics with it");
+        needs: &mut Needs,
+    ) -> Result<Option<Instant>> {
+        let mut trouble = Trouble::default();
         if needs.open_thread && live.round().is_open() {
-            self.platform.keep_thread_open(&live.snapshot()).await?;
+            let kept = self.platform.keep_thread_open(&live.snapshot()).await;
+            needs.open_thread = trouble.outlives(kept.map_err(Into::into))?.is_none();
         }
-        live.needs
-            .lock()
-            .expect("nobody panics with it")
-            .open_thread = false;
         if needs.find {
-            self.find_lost(live).await?;
+            needs.find = trouble.outlives(self.find_lost(live).await)?.is_none();
         }
         if needs.reactions {
-            self.read_reactions(live).await?;
+            let read = self.read_reactions(live).await;
+            needs.reactions = trouble.outlives(read)?.is_none();
         }
 
-        let board = live.round().board();
-        for item in board {
+        // Where something may stand that nobody remembers, nothing is posted.
+        let may_post = !needs.find;
+        let mut again: Option<Instant> = None;
+        let mut tried = HashSet::new();
+        loop {
+            // The board may change at any moment: a round that was cancelled posts nothing more.
             let round = live.snapshot();
-            let view = View {
-                round: &round,
-                progress: self.progress_of(live),
+            let next = round.board().into_iter().find(|item| tried.insert(*item));
+            let Some(item) = next else {
+                break;
             };
-            let look = self.platform.look(&view, item);
-            let fingerprint = P::fingerprint(&look);
-            let seeded_already = match round.shown(item) {
-                None => {
-                    let message = self.platform.post(&round, item, look).await?;
-                    self.remember(live, item, message, fingerprint, false)
-                        .await?;
-                    if item == Item::Card {
-                        self.make_thread(live, message).await?;
-                    }
-                    false
-                }
-                Some(shown) if shown.fingerprint != fingerprint => {
-                    let wait_until = memory.edited.get(&item).map(|at| *at + EDIT_EVERY);
-                    if let Some(until) = wait_until.filter(|until| *until > Instant::now()) {
-                        next = earlier(next, until);
+            // All but the card belongs into the thread.
+            let has_place = item == Item::Card || !lacks_thread(&round);
+            if round.shown(item).is_none() && !(may_post && has_place) {
+                continue;
+            }
+            match self.show_item(live, memory, item).await {
+                Ok(next) => again = again.into_iter().chain(next).min(),
+                Err(error) => {
+                    let gone = is(&error, |error| matches!(error, PlatformError::MessageGone));
+                    let shown = live.round().shown(item).map(|shown| shown.message);
+                    if let Some(message) = shown.filter(|_| gone) {
+                        self.save_change(live, |round, now| round.message_deleted(message, now))
+                            .await?;
                         continue;
                     }
-                    let (message, seeded) = (shown.message, shown.seeded);
-                    match self.platform.edit(&round, item, message, look).await {
-                        Ok(()) => {}
-                        Err(PlatformError::MessageGone) => {
-                            self.save_change(live, |round, now| {
-                                round.message_deleted(message, now);
-                            })
-                            .await?;
-                            return Ok(Next::Now);
-                        }
-                        Err(error) => return Err(error.into()),
-                    }
-                    memory.edited.insert(item, Instant::now());
-                    self.remember(live, item, message, fingerprint, seeded)
-                        .await?;
-                    seeded
+                    // It may have been posted all the same.
+                    let unknown = is(&error, |error| {
+                        matches!(error, PlatformError::Unavailable(_))
+                    });
+                    needs.find |= unknown && shown.is_none();
+                    trouble.outlives::<()>(Err(error))?;
                 }
-                Some(shown) => shown.seeded,
-            };
-            if !seeded_already && matches!(item, Item::Candidate { .. }) {
-                self.seed(live, item).await?;
             }
         }
-        if matches!(next, Next::Deadline) && !live.round().is_open() {
+        trouble.told()?;
+        if again.is_none() && !live.round().is_open() {
             self.save_change(live, |round, _| round.settle()).await?;
         }
-        Ok(next)
+        Ok(again)
     }
 
-    async fn seed(self: &Arc<Self>, live: &Arc<Live>, item: Item) -> Result<(), ShowError> {
+    /// One item with all that belongs to it; when to look again if it has just been edited.
+    async fn show_item(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        memory: &mut Memory,
+        item: Item,
+    ) -> Result<Option<Instant>> {
+        let written = self.post_or_edit(live, memory, item).await;
+        match item {
+            Item::Card => self.make_thread(live).await?,
+            Item::Candidate { .. } => self.seed(live, item).await?,
+            _ => {}
+        }
+        written
+    }
+
+    async fn post_or_edit(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        memory: &mut Memory,
+        item: Item,
+    ) -> Result<Option<Instant>> {
         let round = live.snapshot();
-        let Some(shown) = round.shown(item).cloned() else {
+        let view = View {
+            round: &round,
+            progress: self.progress_of(live),
+        };
+        let look = self.platform.look(&view, item);
+        let fingerprint = P::fingerprint(&look).max(UNKNOWN + 1);
+        let Some(shown) = round.shown(item) else {
+            let message = self.platform.post(&round, item, look).await?;
+            let posted = Shown {
+                item,
+                message,
+                fingerprint,
+                seeded: false,
+            };
+            self.save_change(live, |round, _| round.show(posted))
+                .await?;
+            return Ok(None);
+        };
+        if shown.fingerprint == fingerprint {
+            return Ok(None);
+        }
+        if let Some(&edited) = memory.edited.get(&item)
+            && edited.elapsed() < EDIT_EVERY
+        {
+            return Ok(Some(edited + EDIT_EVERY));
+        }
+        let message = shown.message;
+        self.platform.edit(&round, item, message, look).await?;
+        memory.edited.insert(item, Instant::now());
+        self.save_change(live, |round, _| round.edited(message, fingerprint))
+            .await?;
+        Ok(None)
+    }
+
+    /// Sets the reactions with which members rate.
+    async fn seed(self: &Arc<Self>, live: &Arc<Live>, item: Item) -> Result<()> {
+        let round = live.snapshot();
+        let Some(shown) = round.shown(item).filter(|shown| !shown.seeded) else {
             return Ok(());
         };
         if round.is_open() && round.takes_reactions() {
-            match self.platform.seed(&round, shown.message).await {
-                Err(PlatformError::MessageGone) => {
-                    let message = shown.message;
-                    self.save_change(live, |round, now| round.message_deleted(message, now))
-                        .await?;
-                    return Ok(());
-                }
-                seeded => seeded?,
-            }
+            self.platform.seed(&round, shown.message).await?;
         }
-        self.remember(live, item, shown.message, shown.fingerprint, true)
+        let message = shown.message;
+        self.save_change(live, |round, _| round.seeded(message))
             .await
     }
 
-    async fn make_thread(
-        self: &Arc<Self>,
-        live: &Arc<Live>,
-        card: Message,
-    ) -> Result<(), ShowError> {
+    /// Makes the thread under the card, if there is to be one and is none.
+    async fn make_thread(self: &Arc<Self>, live: &Arc<Live>) -> Result<()> {
         let round = live.snapshot();
-        if !round.place.threads || round.place.thread.is_some() {
+        let Some(card) = round.shown(Item::Card).filter(|_| lacks_thread(&round)) else {
             return Ok(());
-        }
-        let thread = self.platform.make_thread(&round, card).await?;
+        };
+        let thread = self.platform.make_thread(&round, card.message).await?;
         self.save_change(live, |round, _| match thread {
             Some(thread) => round.moved_to_thread(thread),
             None => round.stays_in_channel(),
         })
-        .await?;
-        Ok(())
+        .await
     }
 
-    /// After a crash: what was posted and not remembered.
-    async fn find_lost(self: &Arc<Self>, live: &Arc<Live>) -> Result<(), ShowError> {
-        let round = live.snapshot();
-        if let Some(card) = round.shown(Item::Card) {
-            self.make_thread(live, card.message).await?;
-        }
-        let round = live.snapshot();
-        let missing = |round: &Round| {
-            round
-                .board()
-                .iter()
-                .any(|item| round.shown(*item).is_none())
-        };
-        if missing(&round) {
-            let found = self.platform.find(&round).await?;
-            for item in round.board() {
-                if round.shown(item).is_none()
-                    && let Some(&message) = found.get(&item)
-                {
-                    // Whatever it looks like, it is edited to look right.
-                    self.remember(live, item, message, 0, false).await?;
-                    if item == Item::Card {
-                        self.make_thread(live, message).await?;
-                        // What stands in the thread can be found only now.
-                        return Box::pin(self.find_lost(live)).await;
-                    }
-                }
+    /// After a crash, or a reply that was lost: what was posted and is not remembered.
+    async fn find_lost(self: &Arc<Self>, live: &Arc<Live>) -> Result<()> {
+        loop {
+            let round = live.snapshot();
+            let is_lost = |item: &Item| round.shown(*item).is_none();
+            if !round.board().iter().any(is_lost) {
+                return Ok(());
             }
+            let mut found = self.platform.find(&round).await?;
+            found.retain(|item, _| is_lost(item) && round.can_stand_there(*item));
+            let card = found.contains_key(&Item::Card);
+            for (item, message) in found {
+                // Whatever it looks like, it is edited to look right.
+                let lost = Shown {
+                    item,
+                    message,
+                    fingerprint: UNKNOWN,
+                    seeded: false,
+                };
+                self.save_change(live, |round, _| round.show(lost)).await?;
+            }
+            if !(card && lacks_thread(&round)) {
+                return Ok(());
+            }
+            // What stands in the thread can be found only now.
+            self.make_thread(live).await?;
         }
-        live.needs.lock().expect("nobody panics with it").find = false;
-        Ok(())
     }
 
-    async fn read_reactions(self: &Arc<Self>, live: &Arc<Live>) -> Result<(), ShowError> {
+    /// What members did while nobody listened. The first failure is told when all messages were
+    /// tried.
+    async fn read_reactions(self: &Arc<Self>, live: &Arc<Live>) -> Result<()> {
         let round = live.snapshot();
         let being_rated = matches!(round.phase, Phase::Posting { .. } | Phase::Rating { .. });
-        if round.takes_reactions() && being_rated {
-            let stage = round.stages.len() - 1;
-            for candidate in round.eligible() {
-                let item = Item::Candidate {
-                    stage: stage as u8,
-                    candidate,
-                };
-                let Some(shown) = round.shown(item) else {
-                    continue;
-                };
-                let message = shown.message;
-                match self.platform.reactions(&round, message).await {
-                    Ok(found) => {
-                        // Closed meanwhile: then nothing is to be read any more.
-                        let _ = self
-                            .save_change(live, |round, now| {
-                                round.reactions_found(candidate, &found, now)
-                            })
-                            .await?;
-                    }
-                    Err(PlatformError::MessageGone) => {
-                        self.save_change(live, |round, now| round.message_deleted(message, now))
-                            .await?;
-                    }
-                    Err(error) => return Err(error.into()),
+        if !(round.takes_reactions() && being_rated) {
+            return Ok(());
+        }
+        let mut trouble = Trouble::default();
+        let stage = (round.stages.len() - 1) as u8;
+        for candidate in round.eligible() {
+            let Some(shown) = round.shown(Item::Candidate { stage, candidate }) else {
+                continue;
+            };
+            let message = shown.message;
+            match self.platform.reactions(&round, message).await {
+                Ok(found) => {
+                    // Closed or withdrawn meanwhile: then nothing is to be read any more.
+                    let _ = self
+                        .save_change(live, |round, now| {
+                            round.reactions_found(candidate, &found, now)
+                        })
+                        .await?;
+                }
+                Err(PlatformError::MessageGone) => {
+                    self.save_change(live, |round, now| round.message_deleted(message, now))
+                        .await?;
+                }
+                Err(error) => {
+                    trouble.outlives::<()>(Err(error.into()))?;
                 }
             }
         }
-        live.needs.lock().expect("nobody panics with it").reactions = false;
-        Ok(())
+        trouble.told()
     }
 
-    async fn close_rating(self: &Arc<Self>, live: &Arc<Live>) -> Result<()> {
+    /// Rating closes on the reactions as they are now and with everybody's rating predicted who gave
+    /// none. What cannot be found out for a long time is done without.
+    async fn close_rating(self: &Arc<Self>, live: &Arc<Live>, failures: u32) -> Result<()> {
+        let do_without = |error: anyhow::Error| {
+            let key = live.round().key;
+            tracing::error!(
+                guild = %key.guild,
+                round = key.number,
+                error = format!("{error:#}"),
+                "rating is closed without what could not be found out"
+            );
+        };
         match self.read_reactions(live).await {
-            Ok(()) => {}
-            Err(ShowError::Platform(PlatformError::PlaceGone)) => {
+            Err(error) if is(&error, |error| matches!(error, PlatformError::PlaceGone)) => {
                 return self
                     .save_change(live, |round, now| round.place_gone(now))
                     .await;
             }
-            Err(ShowError::Platform(error)) => return Err(error.into()),
-            Err(ShowError::Store(error)) => return Err(error),
+            // Waiting does not help.
+            Err(error) if is(&error, |error| matches!(error, PlatformError::Refused(_))) => {
+                do_without(error);
+            }
+            Err(error) if failures >= PATIENCE => do_without(error),
+            read => read?,
         }
+        match self.predict_missing(live).await {
+            Err(error) if failures >= PATIENCE => do_without(error),
+            predicted => predicted?,
+        }
+        self.save_change(live, |round, now| {
+            round.close_rating(&self.thresholds, &mut self.rng(), now);
+        })
+        .await
+    }
+
+    async fn predict_missing(self: &Arc<Self>, live: &Arc<Live>) -> Result<()> {
         let round = live.snapshot();
         for missing in round.missing_predictions() {
             let statements: Vec<&str> = missing
@@ -373,21 +461,15 @@ impl<P: Platform> Facilitator<P> {
                 .map(|&key| round.candidate(key).text.as_str())
                 .collect();
             let predicted = self
-                .models
                 .predict(&round.question, &missing.opinion, &statements)
                 .await?;
             self.save_change(live, |round, _| {
-                round.predicted(
-                    missing.member,
-                    missing.candidates.iter().copied().zip(predicted),
-                );
+                let predictions = missing.candidates.iter().copied().zip(predicted);
+                round.predicted(missing.member, predictions);
             })
             .await?;
         }
-        self.save_change(live, |round, now| {
-            round.close_rating(&self.thresholds, &mut self.rng(), now);
-        })
-        .await
+        Ok(())
     }
 
     /// Waits for the round's turn, drafts, and predicts how participants rate the candidates.
@@ -428,7 +510,23 @@ impl<P: Platform> Facilitator<P> {
         if let Err(error) = saved {
             tracing::error!(error = format!("{error:#}"), "drafts were not saved");
         }
-        live.wake.notify_one();
+    }
+
+    /// A model that panics is one that fails.
+    async fn drafting_ended(&self, live: &Live, ended: Result<(), JoinError>) {
+        *live.progress.lock().expect("nobody panics with it") = Progress::default();
+        if ended.is_err_and(|error| error.is_panic()) {
+            let key = live.round().key;
+            tracing::error!(
+                guild = %key.guild,
+                round = key.number,
+                "drafting panicked and is tried again"
+            );
+            // The store says itself when it is broken.
+            let _ = self
+                .save_change(live, |round, now| round.drafting_failed(now))
+                .await;
+        }
     }
 
     async fn candidates(&self, live: &Live, input: &DraftInput) -> Result<Vec<Candidate>> {
@@ -452,10 +550,7 @@ impl<P: Platform> Facilitator<P> {
             let Some(opinion) = &opinion.text else {
                 continue;
             };
-            let distributions = self
-                .models
-                .predict(&input.question, opinion, &statements)
-                .await?;
+            let distributions = self.predict(&input.question, opinion, &statements).await?;
             predicted.push((member, distributions));
         }
         for (member, distributions) in predicted {
@@ -466,28 +561,27 @@ impl<P: Platform> Facilitator<P> {
         Ok(candidates)
     }
 
-    async fn remember(
-        self: &Arc<Self>,
-        live: &Live,
-        item: Item,
-        message: Message,
-        fingerprint: u64,
-        seeded: bool,
-    ) -> Result<(), ShowError> {
-        let shown = Shown {
-            item,
-            message,
-            fingerprint,
-            seeded,
-        };
-        self.save_change(live, |round, _| round.show(shown)).await?;
-        Ok(())
+    /// One distribution a statement.
+    async fn predict(
+        &self,
+        question: &str,
+        opinion: &str,
+        statements: &[&str],
+    ) -> Result<Vec<RatingDistribution>> {
+        let predicted = self.models.predict(question, opinion, statements).await?;
+        ensure!(
+            predicted.len() == statements.len(),
+            "the reward model gave {} predictions, expected {}",
+            predicted.len(),
+            statements.len()
+        );
+        Ok(predicted)
     }
 
     async fn save_change<T>(
         &self,
         live: &Live,
-        change: impl FnOnce(&mut Round, crate::deliberation::round::Time) -> T,
+        change: impl FnOnce(&mut Round, Time) -> T,
     ) -> Result<T> {
         let (result, saved) = self.change(live, change);
         saved.await?;
@@ -496,16 +590,14 @@ impl<P: Platform> Facilitator<P> {
 
     /// Forgets a round to which nothing will happen by itself; whether it did.
     fn let_go(&self, live: &Arc<Live>) -> bool {
-        if !live.round().settled {
-            return false;
-        }
         let mut rounds = self.live.write().expect("nobody panics with the rounds");
-        // The map's and the driver's own; anybody else is about to change it.
-        if Arc::strong_count(live) > 2 {
-            return false;
+        // The map's and the driver's own; anybody else may be about to change it. Nobody can get hold
+        // of it now, and whoever had, has let it go in the state that it is in.
+        let free = Arc::strong_count(live) == 2 && live.round().settled;
+        if free {
+            rounds.remove(&live.round().key);
         }
-        rounds.remove(&live.round().key);
-        true
+        free
     }
 }
 
@@ -520,26 +612,47 @@ impl Live {
     }
 }
 
-fn earlier(next: Next, at: Instant) -> Next {
-    match next {
-        Next::At(other) => Next::At(other.min(at)),
-        _ => Next::At(at),
+/// The fingerprint of a message that was found: whatever it looks like, it is edited.
+const UNKNOWN: u64 = 0;
+
+fn lacks_thread(round: &Round) -> bool {
+    round.place.threads && round.place.thread.is_none()
+}
+
+/// Something that the platform did not do, while there is more to do.
+#[derive(Default)]
+struct Trouble(Option<anyhow::Error>);
+
+impl Trouble {
+    /// What went well; `None` for what did not, which is kept to be told: the first, at the end.
+    ///
+    /// # Errors
+    /// What nothing can go on after: the place is gone, or the store is broken.
+    fn outlives<T>(&mut self, tried: Result<T>) -> Result<Option<T>> {
+        match tried {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if is(&error, |error| !matches!(error, PlatformError::PlaceGone)) => {
+                self.0.get_or_insert(error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn told(self) -> Result<()> {
+        self.0.map_or(Ok(()), Err)
     }
 }
 
-enum ShowError {
-    Platform(PlatformError),
-    Store(anyhow::Error),
+/// Whether the platform failed in this way.
+fn is(error: &anyhow::Error, way: impl Fn(&PlatformError) -> bool) -> bool {
+    error.downcast_ref().is_some_and(way)
 }
 
-impl From<PlatformError> for ShowError {
-    fn from(error: PlatformError) -> Self {
-        Self::Platform(error)
-    }
-}
-
-impl From<anyhow::Error> for ShowError {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Store(error)
+/// For ever where there is nothing to wait for.
+async fn wait_for<T>(what: Option<impl Future<Output = T>>) -> T {
+    match what {
+        Some(what) => what.await,
+        None => std::future::pending().await,
     }
 }

@@ -26,7 +26,8 @@ impl DraftingQueue {
     /// whenever the round's place in the queue has changed.
     pub async fn turn(&self, round: RoundKey, moved: Arc<Notify>) -> Turn<'_> {
         let place = Place { queue: self, round };
-        self.lock().push_back((round, moved));
+        self.lock().push_back((round, moved.clone()));
+        moved.notify_one();
         // Fair: in the order of the calls.
         let permit = self.turn.acquire().await.expect("never closed");
         Turn {

@@ -7,9 +7,12 @@
 
 pub mod bot;
 pub mod discord;
+pub mod models;
 #[cfg(unix)]
 pub mod process;
 pub mod random_model;
+pub mod requests;
+pub mod town;
 
 use std::io::Write;
 use std::ops::ControlFlow;

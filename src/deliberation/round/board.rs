@@ -87,11 +87,43 @@ impl Round {
             .map(|shown| shown.item)
     }
 
-    /// An item was posted, edited or seeded.
+    /// Whether a message may be what is left of an item, also of one that is not posted any more.
+    pub fn can_stand_there(&self, item: Item) -> bool {
+        let stage_of = |stage: u8| self.stages.get(usize::from(stage));
+        match item {
+            Item::Candidate { stage, candidate } => stage_of(stage).is_some_and(|made| {
+                let posted = made.posted.contains(&candidate);
+                posted && self.candidate(candidate).withdrawn_at.is_none()
+            }),
+            Item::RatingOpen { stage } | Item::ClosingEarly { stage } => {
+                stage_of(stage).is_some_and(|made| made.rating_opened_at.is_some())
+            }
+            Item::TooFew => true,
+            Item::Card | Item::Result | Item::Cancelled => self.board().contains(&item),
+        }
+    }
+
+    /// An item was posted, or found.
     pub fn show(&mut self, shown: Shown) {
         match self.shown.iter_mut().find(|old| old.item == shown.item) {
             Some(old) => *old = shown,
             None => self.shown.push(shown),
+        }
+    }
+
+    /// A message was edited and now looks like this.
+    pub fn edited(&mut self, message: Message, fingerprint: u64) {
+        for shown in &mut self.shown {
+            if shown.message == message {
+                shown.fingerprint = fingerprint;
+            }
+        }
+    }
+
+    /// A message has all the reactions that it is to have.
+    pub fn seeded(&mut self, message: Message) {
+        for shown in &mut self.shown {
+            shown.seeded |= shown.message == message;
         }
     }
 

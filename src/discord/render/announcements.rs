@@ -102,12 +102,18 @@ pub fn rating_open(wording: &Wording, round: &Round, stage: u8) -> Look {
     Look::of(lines.join("\n")).buttons([rate]).mention(notify)
 }
 
-/// Rating closes earlier than was said.
+/// Rating closes earlier than was said, or no longer does.
 pub fn closing_early(wording: &Wording, round: &Round, stage: u8) -> Look {
     let number = round.key.number;
+    let early = round.stages[usize::from(stage)].early_close_at.is_some();
     let content = match round.rating_closes() {
         Some(closes) if is_in_play(round, stage) => {
-            wording.say("closing-early", &[("when", deadline(closes).into())])
+            let when = deadline(closes);
+            if early {
+                wording.say("closing-early", &[("when", when.into())])
+            } else {
+                wording.say("closing-early-no-more", &[("when", when.into())])
+            }
         }
         _ => wording.say("rating-closed", &[]),
     };

@@ -67,27 +67,27 @@ fn in_thread(wording: &Wording, round: &Round, state: String) -> String {
 
 fn terms(wording: &Wording, round: &Round) -> String {
     let terms = &round.terms;
-    let mut lines = vec![
-        wording.say(
-            "terms-opened",
-            &[
-                ("who", person(wording, round.opened_by).into()),
-                ("when", on(round.opened_at).into()),
-            ],
-        ),
-        wording.say(
+    let mut lines = vec![wording.say(
+        "terms-opened",
+        &[
+            ("who", person(wording, round.opened_by).into()),
+            ("when", on(round.opened_at).into()),
+        ],
+    )];
+    if round.is_open() {
+        lines.push(wording.say(
             "terms-steps",
             &[("posted", usize::from(terms.posted).into())],
-        ),
-        match terms.rating {
+        ));
+        lines.push(match terms.rating {
             RatingMode::Reactions => wording.say("terms-reactions", &[]),
             RatingMode::Private => wording.say("terms-private", &[]),
-        },
-        wording.say(
-            "terms-welfare",
-            &[("rule", welfare_function(wording, terms.welfare).into())],
-        ),
-    ];
+        });
+    }
+    lines.push(wording.say(
+        "terms-welfare",
+        &[("rule", welfare_function(wording, terms.welfare).into())],
+    ));
     if terms.revisions > 0 {
         lines.push(wording.say("terms-revisions", &[("revisions", terms.revisions.into())]));
     }

@@ -19,7 +19,8 @@ pub fn mine(wording: &Wording, round: &Round, member: Member) -> Look {
     }
     match round.result() {
         Some(result) => lines.extend(own_ratings(wording, round, result, member)),
-        None if round.is_open() => lines.push(wording.say("mine-later", &[])),
+        None if !round.is_open() => lines.push(wording.say("mine-cancelled", &[])),
+        None if opinion.is_some() => lines.push(wording.say("mine-later", &[])),
         None => {}
     }
     if let Some(text) = opinion.and_then(|opinion| opinion.text.as_ref()) {

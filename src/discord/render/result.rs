@@ -43,7 +43,7 @@ pub fn result(wording: &Wording, round: &Round, result: &RoundResult) -> Look {
         .field(wording.say("log-heading", &[]), log(wording, round));
     Look::of(content)
         .embed(embed)
-        .chart(Some(chart(wording, round, result)))
+        .chart(chart(wording, round, result))
         .buttons([
             Button::main(
                 CustomId::Why { round: number },

@@ -46,14 +46,17 @@ pub fn rated(round: &Round, key: CandidateKey, member: Member) -> Option<Likert>
     round.ratings.get(&(key, member))?.agreement
 }
 
-/// Everybody's ratings of every candidate.
-pub fn chart(wording: &Wording, round: &Round, result: &RoundResult) -> Chart {
+/// Everybody's ratings of every candidate; `None` when everybody had them erased.
+pub fn chart(wording: &Wording, round: &Round, result: &RoundResult) -> Option<Chart> {
+    if round.opinions.is_empty() {
+        return None;
+    }
     let rows: Vec<RatingsRow> = standings(round, result)
         .iter()
         .enumerate()
         .map(|(place, standing)| row(wording, round, standing, place == 0))
         .collect();
-    ratings_chart(
+    Some(ratings_chart(
         &rows,
         &RatingsWords {
             agree: wording.say("chart-agree", &[]),
@@ -66,7 +69,7 @@ pub fn chart(wording: &Wording, round: &Round, result: &RoundResult) -> Chart {
             welfare: wording.say("chart-welfare", &[]),
             chosen: wording.say("chart-chosen", &[]),
         },
-    )
+    ))
 }
 
 fn row(wording: &Wording, round: &Round, standing: &Standing<'_>, chosen: bool) -> RatingsRow {

@@ -35,8 +35,8 @@ pub fn state(host: &HostFacts, wording: &Wording, view: &View<'_>) -> String {
             wording.say("state-concluded", &[("when", on(*at).into())]),
         ],
         Phase::Cancelled { at, why } => vec![
-            cancellation(wording, *why),
             wording.say("state-cancelled", &[("when", on(*at).into())]),
+            cancellation(wording, *why),
         ],
     };
     lines.join("\n")

@@ -29,7 +29,7 @@ pub fn why(wording: &Wording, round: &Round) -> Look {
         .footer(wording.say("why-scale", &[]));
     Look::of(introduction(wording, round, result, &standings))
         .embed(embed)
-        .chart(Some(chart(wording, round, result)))
+        .chart(chart(wording, round, result))
 }
 
 fn introduction(
