@@ -87,7 +87,7 @@ impl<P: Platform> Facilitator<P> {
             thresholds,
             live: RwLock::default(),
             entering: tokio::sync::Mutex::default(),
-            queue: DraftingQueue::new(),
+            queue: DraftingQueue::default(),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
         })
@@ -453,3 +453,6 @@ const SWEEP_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// After the bot left a guild, its rounds are kept so long.
 const GUILD_KEPT_FOR: TimeDelta = TimeDelta::days(30);
+
+#[cfg(test)]
+mod tests;

@@ -82,6 +82,21 @@ async fn every_seed_draws_its_own_text() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_given_up_keeps_nobody_else_from_being_served() {
+    let model = support::served_model().await;
+    let long = Sampling {
+        max_tokens: 64,
+        ..GREEDY
+    };
+    let prompt = prompts(&model).swap_remove(1);
+    let given_up = model.sample(prompt.clone(), long, 0, |_| false);
+    let moment = std::time::Duration::from_millis(300);
+    assert!(tokio::time::timeout(moment, given_up).await.is_err());
+    let drawn = model.sample(prompt, GREEDY, 0, |_| false).await.unwrap();
+    assert_eq!(drawn.len(), 16);
+}
+
 async fn generator_with_context(tokens: usize) -> Generator {
     let mut model = support::served_model().await;
     Arc::get_mut(&mut model).unwrap().context_length = tokens;

@@ -300,6 +300,8 @@ panel-progress = **Candidate { $place } of { $candidates }** · { $rated } of { 
 panel-closes = Rating closes { $when }.
 panel-unclear = Several of your reactions stand under one candidate, and it is not known which came last. Please choose here.
 panel-critique = You rated a candidate low. What would you change? The revision reads it, without your name.
+panel-done = You have rated all of them, and can still change your mind.
+panel-critique-given = What you would change is saved. You can write it anew with the button.
 panel-private = Nobody here sees how you rate.
 panel-beside-reactions = Nobody here sees what you choose in this panel. A reaction that you set later replaces it.
 panel-no-opinion = You gave no opinion in this round, so your ratings are kept apart and do not count. You can still join.
@@ -446,6 +448,22 @@ rating-by-reactions = by reaction, which everybody can see
 rating-in-private = in private
 with-threads = each round has a thread, where the channel has threads
 without-threads = rounds stay in the channel
+# Joined with spaces: "1 day 12 hours".
+length-days =
+    { $days ->
+        [one] { $days } day
+       *[other] { $days } days
+    }
+length-hours =
+    { $hours ->
+        [one] { $hours } hour
+       *[other] { $hours } hours
+    }
+length-minutes =
+    { $minutes ->
+        [one] { $minutes } minute
+       *[other] { $minutes } minutes
+    }
 settings-shown = Organisers: { $organisers }
     Rating: { $rating }
     Threads: { $threads }

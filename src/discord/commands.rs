@@ -34,12 +34,11 @@ pub fn all(wording: &Wording) -> Vec<Command> {
     commands
 }
 
-/// `command-round-open` describes `/round open`, and its attribute `question` that option.
 fn describe(command: &mut Command, wording: &Wording, prefix: &str) {
     let id = format!("{prefix}-{}", command.name);
-    command.description = Some(wording.say(&id, &[]).into());
+    command.description = Some(wording.describe(&id, None).into());
     for parameter in &mut command.parameters {
-        let text = wording.say(&format!("{id}.{}", parameter.name), &[]);
+        let text = wording.describe(&id, Some(&parameter.name));
         parameter.description = Some(text.into());
     }
     for subcommand in &mut command.subcommands {
@@ -76,7 +75,8 @@ async fn complete_round(ctx: Context<'_>, typed: &str) -> CreateAutocompleteResp
 /// The round that is meant: by its number, or else by where the command was given.
 ///
 /// Without a number it is the round of this thread or channel that `wanted` fits, if there is
-/// just one; else the latest of them where all are over.
+/// just one; else the latest of them where all are over. Where it fits none, it is the latest round
+/// here: whoever uses it says why that does not do.
 async fn meant(
     asked: &Asked<'_>,
     number: Option<u32>,
@@ -93,15 +93,13 @@ async fn meant(
                 Failure::Told(wording.say("no-such-round", &[("round", number.into())]))
             });
     }
-    let mut here: Vec<Round> = facilitator
-        .rounds(asked.guild)
-        .await?
-        .into_iter()
-        .filter(|round| {
-            round.place.channel == asked.channel || round.place.thread == Some(asked.channel)
-        })
-        .filter(|round| wanted(round))
-        .collect();
+    let mut here = facilitator.rounds(asked.guild).await?;
+    here.retain(|round| {
+        round.place.channel == asked.channel || round.place.thread == Some(asked.channel)
+    });
+    if here.iter().any(&wanted) {
+        here.retain(wanted);
+    }
     let open = here.iter().filter(|round| round.is_open()).count();
     if open > 1 {
         return Err(Failure::Told(wording.say("which-round", &[])));
@@ -109,4 +107,44 @@ async fn meant(
     here.sort_by_key(|round| (round.is_open(), round.key));
     here.pop()
         .ok_or_else(|| Failure::Told(wording.say("no-round-here", &[])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(command: &Command, prefix: &str) -> Vec<String> {
+        let id = format!("{prefix}-{}", command.name);
+        let below = command.subcommands.iter().flat_map(|sub| ids(sub, &id));
+        below.chain([id.clone()]).collect()
+    }
+
+    fn check(command: &Command) {
+        let descriptions = command.parameters.iter().map(|option| &option.description);
+        for description in descriptions.chain([&command.description]) {
+            let length = description.as_ref().map_or(0, |text| text.chars().count());
+            assert!(
+                (1..=100).contains(&length),
+                "{}: {description:?}",
+                command.qualified_name
+            );
+        }
+        command.subcommands.iter().for_each(check);
+    }
+
+    #[test]
+    fn every_command_is_described_and_no_other() {
+        const ENGLISH: &str = include_str!("../../config/wording/en.ftl");
+        let commands = all(&Wording::new(ENGLISH).unwrap());
+        commands.iter().for_each(check);
+        let mut ids: Vec<String> = commands.iter().flat_map(|c| ids(c, "command")).collect();
+        let mut described: Vec<&str> = ENGLISH
+            .lines()
+            .filter(|line| line.starts_with("command-"))
+            .filter_map(|line| line.split(" =").next())
+            .collect();
+        ids.sort();
+        described.sort();
+        assert_eq!(ids, described);
+    }
 }

@@ -95,8 +95,8 @@ pub fn settings(wording: &Wording, host: &RoundDefaults, guild: &GuildSettings) 
         false => wording.say("without-threads", &[]),
     };
     let minimum = guild.minimum.unwrap_or(host.minimum);
-    let opinions_for = length(guild.opinions_for.unwrap_or(host.opinions_for));
-    let ratings_for = length(guild.ratings_for.unwrap_or(host.ratings_for));
+    let opinions_for = length(wording, guild.opinions_for.unwrap_or(host.opinions_for));
+    let ratings_for = length(wording, guild.ratings_for.unwrap_or(host.ratings_for));
     Look::of(wording.say(
         "settings-shown",
         &[
@@ -110,9 +110,24 @@ pub fn settings(wording: &Wording, host: &RoundDefaults, guild: &GuildSettings) 
     ))
 }
 
-fn length(delta: TimeDelta) -> String {
-    let duration = delta.to_std().unwrap_or_default();
-    humantime::format_duration(duration).to_string()
+/// "1 day 12 hours".
+fn length(wording: &Wording, delta: TimeDelta) -> String {
+    let (days, hours, minutes) = (
+        delta.num_days(),
+        delta.num_hours() % 24,
+        delta.num_minutes() % 60,
+    );
+    let mut parts = Vec::new();
+    if days > 0 {
+        parts.push(wording.say("length-days", &[("days", days.into())]));
+    }
+    if hours > 0 {
+        parts.push(wording.say("length-hours", &[("hours", hours.into())]));
+    }
+    if minutes > 0 {
+        parts.push(wording.say("length-minutes", &[("minutes", minutes.into())]));
+    }
+    parts.join(" ")
 }
 
 /// Shown by Discord in the reader's own time zone.

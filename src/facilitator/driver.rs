@@ -18,7 +18,7 @@ use super::platform::{Platform, PlatformError, Progress, View};
 use super::{Facilitator, Live};
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::round::board::{Item, Shown};
-use crate::deliberation::round::{Candidate, DraftInput, Due, Phase, Round, Time};
+use crate::deliberation::round::{Candidate, DraftInput, Due, Phase, Place, Round, Time};
 
 /// What the state of a round does not tell: what may have happened without Accord seeing it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,6 +54,8 @@ struct Memory {
     edited: HashMap<Item, Instant>,
     /// How many steps have failed in a row.
     failures: u32,
+    /// How often closing the rating has failed in a row.
+    closing_failures: u32,
 }
 
 impl Drop for Memory {
@@ -70,8 +72,8 @@ const EDIT_EVERY: Duration = Duration::from_millis(if cfg!(test) { 30 } else { 3
 /// The shortest time after which something that failed is tried again; doubled each time.
 const RETRY_AFTER: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 2000 });
 
-/// So many steps may fail in a row before a round concludes without what it could not find out; the
-/// last two tries are about four minutes apart.
+/// So often closing the rating may fail before the round goes on without what it could not find out:
+/// for some ten minutes at least.
 const PATIENCE: u32 = 9;
 
 /// A round that is over is still held by somebody: when to see whether it can be let go.
@@ -165,7 +167,14 @@ impl<P: Platform> Facilitator<P> {
                 self.save_change(live, |round, now| round.open_rating(now))
                     .await
             }
-            Some(Due::CloseRating) => self.close_rating(live, memory.failures).await,
+            Some(Due::CloseRating) => {
+                let closed = self.close_rating(live, memory.closing_failures).await;
+                memory.closing_failures = match closed {
+                    Ok(()) => 0,
+                    Err(_) => memory.closing_failures + 1,
+                };
+                closed
+            }
             // Drafting takes minutes, in which the card is to tell how far it is.
             Some(Due::Draft) => {
                 if memory.drafting.is_none() {
@@ -191,14 +200,14 @@ impl<P: Platform> Facilitator<P> {
         if live.round().settled {
             return Ok(None);
         }
+        let place = live.round().place;
         // What is needed from now on is for the next step.
         let mut needs = std::mem::take(&mut *live.needs.lock().expect("nobody panics with it"));
         let shown = self.show_items(live, memory, &mut needs).await;
         live.needs.lock().expect("nobody panics with it").add(needs);
         match shown {
             Err(error) if is(&error, |error| matches!(error, PlatformError::PlaceGone)) => {
-                self.save_change(live, |round, now| round.place_gone(now))
-                    .await?;
+                self.lose_place(live, place).await?;
                 Ok(None)
             }
             shown => shown,
@@ -212,6 +221,7 @@ impl<P: Platform> Facilitator<P> {
         memory: &mut Memory,
         needs: &mut Needs,
     ) -> Result<Option<Instant>> {
+        let before = live.snapshot();
         let mut trouble = Trouble::default();
         if needs.open_thread && live.round().is_open() {
             let kept = self.platform.keep_thread_open(&live.snapshot()).await;
@@ -228,6 +238,7 @@ impl<P: Platform> Facilitator<P> {
         // Where something may stand that nobody remembers, nothing is posted.
         let may_post = !needs.find;
         let mut again: Option<Instant> = None;
+        let known = live.round().shown.len();
         let mut tried = HashSet::new();
         loop {
             // The board may change at any moment: a round that was cancelled posts nothing more.
@@ -261,8 +272,18 @@ impl<P: Platform> Facilitator<P> {
             }
         }
         trouble.told()?;
+        if live.round().shown.len() > known {
+            // What was drawn before it could not link to what has been posted.
+            again = Some(Instant::now());
+        }
         if again.is_none() && !live.round().is_open() {
-            self.save_change(live, |round, _| round.settle()).await?;
+            self.save_change(live, |round, _| {
+                // What changed meanwhile is to be shown first: that change woke the driver.
+                if *round == before {
+                    round.settle();
+                }
+            })
+            .await?;
         }
         Ok(again)
     }
@@ -430,11 +451,10 @@ impl<P: Platform> Facilitator<P> {
                 "rating is closed without what could not be found out"
             );
         };
+        let place = live.round().place;
         match self.read_reactions(live).await {
             Err(error) if is(&error, |error| matches!(error, PlatformError::PlaceGone)) => {
-                return self
-                    .save_change(live, |round, now| round.place_gone(now))
-                    .await;
+                return self.lose_place(live, place).await;
             }
             // Waiting does not help.
             Err(error) if is(&error, |error| matches!(error, PlatformError::Refused(_))) => {
@@ -449,6 +469,16 @@ impl<P: Platform> Facilitator<P> {
         }
         self.save_change(live, |round, now| {
             round.close_rating(&self.thresholds, &mut self.rng(), now);
+        })
+        .await
+    }
+
+    /// The place is gone, unless the round has found another meanwhile.
+    async fn lose_place(&self, live: &Live, place: Place) -> Result<()> {
+        self.save_change(live, |round, now| {
+            if round.place == place {
+                round.place_gone(now);
+            }
         })
         .await
     }

@@ -14,14 +14,16 @@ pub struct DraftingQueue {
     turn: Semaphore,
 }
 
-impl DraftingQueue {
-    pub fn new() -> Self {
+impl Default for DraftingQueue {
+    fn default() -> Self {
         Self {
             waiting: Mutex::default(),
             turn: Semaphore::new(1),
         }
     }
+}
 
+impl DraftingQueue {
     /// Waits for the round's turn, which lasts until the guard is dropped. `moved` is notified
     /// whenever the round's place in the queue has changed.
     pub async fn turn(&self, round: RoundKey, moved: Arc<Notify>) -> Turn<'_> {
@@ -82,7 +84,7 @@ mod tests {
 
     #[tokio::test]
     async fn rounds_are_drafted_one_after_another_and_see_their_place() {
-        let queue = Arc::new(DraftingQueue::new());
+        let queue = Arc::new(DraftingQueue::default());
         let moved = Arc::new(Notify::new());
         let first = queue.turn(round(1), Arc::default()).await;
         let second = tokio::spawn({
@@ -105,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_gives_up_leaves_the_queue() {
-        let queue = DraftingQueue::new();
+        let queue = DraftingQueue::default();
         let _first = queue.turn(round(1), Arc::default()).await;
         let waiting = queue.turn(round(2), Arc::default());
         let gave_up = tokio::time::timeout(std::time::Duration::from_millis(10), waiting).await;

@@ -13,7 +13,7 @@ use mistralrs::{
     CustomLogitsProcessor, GgufModelBuilder, Model, NormalRequest, Request, RequestMessage,
     Response, SamplingParams, StopTokens, TextModelBuilder,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::model_files::ModelFiles;
 use super::prompts::ChatTemplate;
@@ -33,7 +33,7 @@ pub struct ServedModel {
     /// How many requests it works on together.
     pub sequences_at_once: usize,
     /// Holds back all others: mistral.rs's own limit lets a waiting request into the batch.
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 /// How a sequence is drawn.
@@ -110,7 +110,7 @@ impl ServedModel {
             chat_template: ChatTemplate::from_gguf(gguf)?,
             context_length: gguf.context_length()?,
             sequences_at_once,
-            turns: Semaphore::new(sequences_at_once),
+            turns: Arc::new(Semaphore::new(sequences_at_once)),
             model,
         })
     }
@@ -148,7 +148,7 @@ impl ServedModel {
                 .max_sequence_length()?
                 .context("mistral.rs does not know the model's context length")?,
             sequences_at_once,
-            turns: Semaphore::new(sequences_at_once),
+            turns: Arc::new(Semaphore::new(sequences_at_once)),
             model,
         })
     }
@@ -211,7 +211,7 @@ impl ServedModel {
         processor: Arc<dyn CustomLogitsProcessor>,
         max_tokens: usize,
     ) -> Result<()> {
-        let _turn = self.turns.acquire().await?;
+        let turn = self.turns.clone().acquire_owned().await?;
         let (answer, mut answers) = mpsc::channel(1);
         let engine = self.model.inner();
         let sampling = SamplingParams {
@@ -237,7 +237,15 @@ impl ServedModel {
             .send(Request::Normal(Box::new(request)))
             .await
             .map_err(|_| anyhow!("mistral.rs has stopped"))?;
-        match answers.recv().await {
+        // mistral.rs's engine panics when nobody waits for its answer, and then serves nobody else. So
+        // a thread waits, whether the caller has given up or not.
+        let (waited, answered) = oneshot::channel();
+        std::thread::spawn(move || {
+            let answer = answers.blocking_recv();
+            drop(turn);
+            let _ = waited.send(answer);
+        });
+        match answered.await? {
             Some(Response::CompletionDone(_)) => Ok(()),
             Some(Response::InternalError(error) | Response::ValidationError(error)) => {
                 bail!("mistral.rs: {error}")

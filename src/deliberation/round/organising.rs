@@ -151,7 +151,11 @@ impl Round {
         if !self.is_open() {
             return Err(OrganiserRefused::Over);
         }
-        self.end(Cancellation::ByOrganiser, now);
+        let why = match self.phase {
+            Phase::TooFew { .. } => Cancellation::TooFew,
+            _ => Cancellation::ByOrganiser,
+        };
+        self.end(why, now);
         self.note(now, Some(organiser), Act::Cancelled);
         Ok(())
     }

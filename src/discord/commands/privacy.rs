@@ -102,8 +102,17 @@ fn about(round: &Round, member: Member) -> Option<serde_json::Value> {
         .iter()
         .filter(|entry| entry.by == Some(member))
         .collect();
-    let nothing =
-        opinion.is_none() && ratings.is_empty() && critiques.is_empty() && acts.is_empty();
+    let reports: Vec<_> = round
+        .candidates
+        .iter()
+        .filter(|candidate| candidate.reports.contains(&member))
+        .map(|candidate| &candidate.text)
+        .collect();
+    let nothing = opinion.is_none()
+        && ratings.is_empty()
+        && critiques.is_empty()
+        && acts.is_empty()
+        && reports.is_empty();
     (!nothing).then(|| {
         json!({
             "round": round.key.number,
@@ -113,6 +122,7 @@ fn about(round: &Round, member: Member) -> Option<serde_json::Value> {
             "predictions": predictions,
             "critiques": critiques,
             "acts": acts,
+            "reports": reports,
         })
     })
 }

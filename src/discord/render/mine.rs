@@ -1,11 +1,10 @@
 //! "What became of my contribution?"
 
 use super::Look;
-use super::phrases::{agreement, decimal, quote};
+use super::phrases::{agreement, decimal, excerpt};
 use super::standing::{Standing, rated, standings};
 use crate::deliberation::id::Member;
 use crate::deliberation::round::{Candidate, Opinion, Round, RoundResult};
-use crate::discord::neutral;
 use crate::discord::wording::Wording;
 
 /// What the member wrote, which drafts read it, and how the member took the result. Nothing is said
@@ -25,7 +24,7 @@ pub fn mine(wording: &Wording, round: &Round, member: Member) -> Look {
     }
     if let Some(text) = opinion.and_then(|opinion| opinion.text.as_ref()) {
         lines.push(wording.say("mine-text", &[]));
-        lines.push(quote(&neutral::text(text, OWN_OPINION)));
+        lines.push(excerpt(text, OWN_OPINION));
     }
     Look::of(lines.join("\n"))
 }

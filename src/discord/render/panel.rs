@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
 use super::look::DESCRIPTION;
-use super::phrases::{agreement, from_now, quality, quote};
+use super::phrases::{agreement, excerpt, from_now, quality};
 use super::{Button, Embed, Look, Select};
 use crate::deliberation::id::Member;
 use crate::deliberation::rating::Likert;
@@ -107,21 +107,28 @@ fn above(
         .filter_map(|&key| round.ratings.get(&(key, member)))
         .collect();
     let rated = own.iter().filter(|rating| rating.agreement.is_some());
+    let rated = rated.count();
     let mut lines = vec![wording.say(
         "panel-progress",
         &[
             ("place", (place + 1).into()),
             ("candidates", order.len().into()),
-            ("rated", rated.count().into()),
+            ("rated", rated.into()),
         ],
     )];
+    if rated == order.len() {
+        lines.push(wording.say("panel-done", &[]));
+    }
     if let Some(closes) = round.rating_closes() {
         lines.push(wording.say("panel-closes", &[("when", from_now(closes).into())]));
     }
     if own.iter().any(|rating| rating.unclear) {
         lines.push(wording.say("panel-unclear", &[]));
     }
-    if is_asked_for_critique(round, member) {
+    let stage = round.stages.len() as u8 - 1;
+    if round.critiques.contains_key(&(stage, member)) {
+        lines.push(wording.say("panel-critique-given", &[]));
+    } else if is_asked_for_critique(round, member) {
         lines.push(wording.say("panel-critique", &[]));
     }
     if round.terms.rating == RatingMode::Private {
@@ -135,7 +142,7 @@ fn above(
         Some(opinion) => {
             if let Some(text) = &opinion.text {
                 lines.push(wording.say("panel-own-opinion", &[]));
-                lines.push(quote(&neutral::text(text, OWN_OPINION)));
+                lines.push(excerpt(text, OWN_OPINION));
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::deliberation::rating::Likert;
 use crate::deliberation::round::board::Item;
 use crate::deliberation::round::{Round, Time};
 use crate::deliberation::welfare::{InequalityAversion, WelfareFunction};
+use crate::discord::neutral;
 use crate::discord::wording::Wording;
 
 /// How long until then or since; kept up to date by Discord.
@@ -115,6 +116,18 @@ pub fn quote(text: &str) -> String {
         .collect::<Vec<_>>()
         .join("\n")
 }
+
+/// The beginning of what somebody wrote, as a quotation: enough to recognise it.
+pub fn excerpt(untrusted: &str, limit: usize) -> String {
+    let text = neutral::text(untrusted, limit);
+    let mut lines: Vec<&str> = text.lines().take(EXCERPT_LINES + 1).collect();
+    if lines.len() > EXCERPT_LINES {
+        lines[EXCERPT_LINES] = "…";
+    }
+    quote(&lines.join("\n"))
+}
+
+const EXCERPT_LINES: usize = 15;
 
 /// Where an item of a round stands, if it does.
 pub fn link(round: &Round, item: Item) -> Option<String> {

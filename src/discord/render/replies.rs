@@ -1,6 +1,6 @@
 //! What one member sees alone, in answer to what that member did.
 
-use super::phrases::{link, on, quote};
+use super::phrases::{excerpt, link, on};
 use super::state::{opinions, phase, state};
 use super::{Button, Embed, HostFacts, Look};
 use crate::deliberation::id::Member;
@@ -14,7 +14,8 @@ use crate::facilitator::platform::View;
 /// The member's opinion was saved, as `round` has it now.
 pub fn opinion_saved(wording: &Wording, round: &Round, member: Member) -> Look {
     let Some(opinion) = round.opinions.get(&member) else {
-        return Look::of(wording.say("opinion-withdrawn", &[]));
+        // By now: from another device.
+        return opinion_withdrawn(wording, round);
     };
     let number = round.key.number;
     let taken = matches!(round.phase, Phase::Opinions { .. } | Phase::TooFew { .. });
@@ -38,7 +39,7 @@ pub fn opinion_saved(wording: &Wording, round: &Round, member: Member) -> Look {
         _ => {}
     }
     if let Some(text) = &opinion.text {
-        lines.push(quote(&neutral::text(text, SAVED)));
+        lines.push(excerpt(text, SAVED));
     }
     let change = Button::other(
         CustomId::Opinion { round: number },
@@ -90,7 +91,7 @@ pub fn opinion_refused(
             format!(
                 "{}\n{}\n{}",
                 wording.say("opinion-conflict", &[]),
-                quote(&neutral::text(current, CURRENT)),
+                excerpt(current, CURRENT),
                 wording.say("opinion-conflict-yours", &[])
             ),
             Some(edit),

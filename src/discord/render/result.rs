@@ -1,7 +1,7 @@
 //! The result: the statement, how people took it, and what may not be left unsaid about it.
 
 use super::look::CONTENT;
-use super::phrases::{on, percent, person, quote, spread};
+use super::phrases::{excerpt, on, percent, person, quote, spread};
 use super::standing::{Standing, chart, rated, standings};
 use super::{Button, Embed, Look};
 use crate::deliberation::outcome::{Outcome, Spread};
@@ -24,14 +24,12 @@ pub fn result(wording: &Wording, round: &Round, result: &RoundResult) -> Look {
     let after = how_taken(wording, result);
 
     let statements = statements(wording, result, &standings);
-    let room = CONTENT - before.chars().count() - after.chars().count() - 2;
-    let fits = statements.chars().count() <= room;
-    let (content, embed) = if fits {
-        (format!("{before}\n{statements}\n{after}"), Embed::default())
+    let whole = format!("{before}\n{statements}\n{after}");
+    let (content, mut embed) = if whole.chars().count() <= CONTENT {
+        (whole, Embed::default())
     } else {
         (format!("{before}\n{after}"), Embed::of(statements))
     };
-    let mut embed = embed;
     if let Some(given) = answer(wording, round) {
         embed = embed.field(wording.say("answer-heading", &[]), given);
     }
@@ -205,7 +203,7 @@ pub fn answer(wording: &Wording, round: &Round) -> Option<String> {
         ),
     };
     Some(match &answer.reasons {
-        Some(reasons) => format!("{verdict}\n{}", quote(&neutral::text(reasons, REASONS))),
+        Some(reasons) => format!("{verdict}\n{}", excerpt(reasons, REASONS)),
         None => verdict,
     })
 }

@@ -7,6 +7,7 @@ use crate::deliberation::id::Member;
 use crate::deliberation::outcome::{Agreement, Spread};
 use crate::deliberation::rating::Likert;
 use crate::deliberation::round::{Candidate, CandidateKey, Round, RoundResult};
+use crate::deliberation::welfare::WelfareFunction;
 use crate::discord::wording::Wording;
 
 /// A candidate of a result.
@@ -83,7 +84,11 @@ fn row(wording: &Wording, round: &Round, standing: &Standing<'_>, chosen: bool) 
             None => {}
         }
     }
-    let welfare = decimal(wording, standing.welfare);
+    let welfare = match round.terms.welfare {
+        WelfareFunction::Alpha(_) => decimal(wording, standing.welfare),
+        // A number of candidates.
+        WelfareFunction::Schulze => standing.welfare.to_string(),
+    };
     let told = wording.say(
         "chart-told",
         &[

@@ -110,10 +110,9 @@ fn drafting(
 ) -> Vec<String> {
     let mut lines = Vec::new();
     if round.stages.is_empty() {
-        lines.push(wording.say(
-            "state-drafting",
-            &[("opinions", round.opinions.len().into())],
-        ));
+        // No draft reads the opinion of somebody who joined meanwhile.
+        let opinions = round.opinions.values().filter(|opinion| !opinion.late);
+        lines.push(wording.say("state-drafting", &[("opinions", opinions.count().into())]));
     } else {
         lines.push(wording.say("state-revising", &[]));
     }

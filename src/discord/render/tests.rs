@@ -321,6 +321,19 @@ fn two_statements_that_are_practically_equal_are_both_shown() {
 }
 
 #[test]
+fn a_long_statement_is_shown_whole() {
+    let long = "Tea and coffee should both be served. ".repeat(100);
+    let mut round = rating(reactions(), &[long.trim(), CANDIDATES[1], CANDIDATES[2]]);
+    shows(&drawn(&round, candidate(0)), &[long.trim()]);
+    rate(&mut round, 1, 0, 7);
+    conclude(&mut round);
+    shows(
+        &drawn(&round, Item::Result),
+        &[&format!("> {}", long.trim())],
+    );
+}
+
+#[test]
 fn a_result_says_what_qualifies_it() {
     let mut round = drafting(reactions());
     round
@@ -398,6 +411,7 @@ fn the_panel_shows_one_candidate_after_another_and_nothing_of_others() {
         &first,
         &[
             "**Candidate 1 of 3** · 3 of 3 rated",
+            "You have rated all of them",
             "Rating closes <t:",
             "> Both, if the machine can do it.",
             &round.candidate(order[0]).text,
@@ -454,6 +468,10 @@ fn who_rates_low_is_asked_what_to_change_if_a_revision_follows() {
     revised
         .criticise(Member(4), "Say that tea comes first.", at(24 * 60 + 20))
         .unwrap();
+    shows(
+        &panel(&wording(), &revised, Member(4), 0),
+        &["What you would change is saved."],
+    );
     conclude(&mut revised);
     shows(&drawn(&revised, Item::Card), &["revising the statement"]);
     draft(
@@ -850,7 +868,16 @@ proptest! {
         check_everything(&round);
         conclude(&mut round);
         round.answer(ORGANISER, Verdict::Adopted, Some(question), at(50 * 60)).unwrap();
-        round.result().unwrap();
+        prop_assert!(round.result().is_some());
         check_everything(&round);
+        for (item, look) in everything(&round) {
+            // What is handed back to its author alone is as the author wrote it.
+            let words = words(&look);
+            if item.is_some() {
+                for live in ["@everyone", "<@1>", "<@&2>", "](https"] {
+                    prop_assert!(!words.contains(live), "{live} in {words}");
+                }
+            }
+        }
     }
 }
