@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
-use accord::inference::drafting::{DraftingSettings, draft};
+use accord::inference::drafting::{DraftingSettings, draft, shorten_to_tokens};
 use accord::inference::generator::Generator;
 use accord::inference::prompts::Brief;
 use accord::inference::serving::{Sampling, ServedModel};
@@ -43,6 +43,18 @@ async fn requests_made_together_give_what_they_give_one_after_another() {
     assert_eq!(together, apart);
     let paris = model.tokenizer.decode(&apart[0]).unwrap();
     assert!(paris.contains("Paris"), "{paris}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_opinion_takes_more_tokens_than_it_may_have_characters() {
+    let model = support::served_model().await;
+    let tokens = |text: &str| model.tokenizer.encode(text).unwrap().len();
+    let short = |text: &str| shorten_to_tokens(&model.tokenizer, text, 1200).unwrap();
+    let flood = "🚌".repeat(1200);
+    assert!(tokens(&flood) > 3000);
+    assert!((1000..=1200).contains(&tokens(&short(&flood))));
+    let opinion = "I care that I am in it. ".repeat(50);
+    assert_eq!(short(&opinion), opinion);
 }
 
 #[tokio::test(flavor = "multi_thread")]

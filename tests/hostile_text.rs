@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use accord::deliberation::id::{Guild, RoundKey};
 use accord::deliberation::round::Round;
-use accord::deliberation::similarity::contains_words;
 use accord::store::Store;
 use serde_json::json;
 use serenity::all::{ChannelId, GuildId, Permissions};
@@ -92,13 +91,13 @@ async fn hostile_opinions_ping_nobody_break_nothing_and_are_told_to_nobody() {
     let secrets = town.secrets();
     for message in town.public_messages(&card) {
         let text = message.text();
-        assert_eq!(secrets.found_in(&text), Vec::<&str>::new(), "in {text}");
+        assert_eq!(secrets.found_in(&text), Vec::<String>::new(), "in {text}");
         assert_harmless(&text);
     }
     for candidate in &round.candidates {
         assert_eq!(
             secrets.found_in(&candidate.text),
-            Vec::<&str>::new(),
+            Vec::<String>::new(),
             "in {}",
             candidate.text
         );
@@ -106,7 +105,7 @@ async fn hostile_opinions_ping_nobody_break_nothing_and_are_told_to_nobody() {
     let log = host.log();
     assert!(log.contains("candidates were drafted"), "{log}");
     assert!(log.contains("ERROR"), "{log}");
-    assert_eq!(secrets.found_in(&log), Vec::<&str>::new(), "in {log}");
+    assert_eq!(secrets.found_in(&log), Vec::<String>::new(), "in {log}");
     println!("{}", town.discord.transcript(town.square));
 
     // The search finds them where they are.
@@ -142,8 +141,9 @@ impl Town {
         discord.wait_at_most(Duration::from_secs(300));
         let guild = discord.guild("Town");
         let square = discord.channel(guild, "square");
-        // Even if Accord may ping everybody, it does not.
-        discord.give_bot(guild, Permissions::MENTION_EVERYONE);
+        // Accord could ping everybody here.
+        let all = Permissions::all() - Permissions::ADMINISTRATOR;
+        discord.set_permissions(discord.bot_role(guild), all);
         let [organiser, members @ ..] = NAMES.map(|name| discord.member(guild, name));
         let organisers = discord.role(guild, "Organisers", Permissions::MANAGE_MESSAGES);
         discord.give_role(&organiser, organisers);
@@ -228,4 +228,56 @@ impl Secrets {
         }
         found
     }
+}
+
+/// The runs of eight words of a text, and of eight emoji.
+fn passages(text: &str) -> Vec<String> {
+    const LENGTH: usize = 8;
+    let words = words(text);
+    words.windows(LENGTH).map(|run| run.join(" ")).collect()
+}
+
+/// Whether a passage stands in a text, however it is set there.
+fn contains_passage(text: &str, passage: &str) -> bool {
+    format!(" {} ", words(text).join(" ")).contains(&format!(" {passage} "))
+}
+
+/// In small letters, without punctuation; an emoji is a word.
+fn words(text: &str) -> Vec<String> {
+    let spaced = text.replace('🚌', " 🚌 ");
+    let kept = |c: &char| c.is_alphanumeric() || c.is_whitespace() || *c == '🚌';
+    let kept: String = spaced.chars().filter(kept).collect();
+    kept.to_lowercase()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Nothing that was written there does anything: no mention, no link in disguise, no invite, no code
+/// that swallows what follows, no writing backwards.
+fn assert_harmless(text: &str) {
+    assert!(!text.contains("](https://evil.example"), "{text}");
+    assert!(!text.contains("discord.gg/"), "{text}");
+    for mention in ["@everyone", "@here", "<@&1>", "<@2>", "<@!3>"] {
+        assert!(!text.contains(mention), "{mention} in {text}");
+    }
+    assert!(!text.contains("```"), "{text}");
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    assert!(!text.contains(turns), "{text}");
+}
+
+fn has_button(message: &Message, start: &str) -> bool {
+    let mut buttons = message.buttons().into_iter();
+    buttons.any(|button| button.custom_id.starts_with(start))
+}
+
+/// The round as the bot left it in its store.
+async fn stored(host: &Host, guild: GuildId) -> Round {
+    let folder = host.store();
+    let store = tokio::task::spawn_blocking(move || Store::open(&folder).unwrap());
+    let key = RoundKey {
+        guild: Guild(guild.get()),
+        number: 1,
+    };
+    store.await.unwrap().round(key).await.unwrap().unwrap()
 }

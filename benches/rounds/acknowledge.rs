@@ -11,14 +11,15 @@ use futures::future::join_all;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json};
+use serde_json::json;
 use serenity::all::ChannelId;
 use sysinfo::{Pid, ProcessesToUpdate, System};
 
+use crate::people::{exponential, id_on, pause, round_of};
 use crate::support::discord::{Interaction, Message, Person};
 use crate::support::night_buses;
 use crate::support::process::Host;
-use crate::town::{Town, exponential, id_on, keycap, pause, thread_of};
+use crate::support::town::{Town, button_of, has_button, thread_of, write};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -80,8 +81,13 @@ struct Answer {
 }
 
 pub async fn run(args: &Args) -> bool {
-    let town = Town::new(100).await;
-    let (visitors, queuers) = town.members.split_at(97);
+    let town = Town::without_a_bot().await;
+    town.discord.wait_at_most(Duration::from_secs(3600));
+    let visitors = (1..=100).map(|number| {
+        let name = format!("Visitor {number}");
+        town.discord.member(town.guild, &name)
+    });
+    let visitors: Vec<Person> = visitors.collect();
     let mut host = Host::new();
     let (result, rating_open) = prepare(&town, &mut host).await;
 
@@ -90,16 +96,16 @@ pub async fn run(args: &Args) -> bool {
     let mut bot = host.start(&town.discord);
     bot.listens(&town.discord).await;
     let rounds = Rounds {
-        card: open(&town, town.square, json!({})).await,
+        card: town.opens_round(json!({})).await,
         rating_open,
         result,
     };
-    let queue = Queue::new(&town, queuers);
+    let queue = Queue::new(&town);
     queue.fill().await;
 
     let (began, cpu) = (Instant::now(), cpu_time(bot.id()));
     let answers = tokio::select! {
-        answers = receive(&town, &rounds, visitors, &queue, args) => answers,
+        answers = receive(&town, &rounds, &visitors, &queue, args) => answers,
         never = queue.keep_full() => never,
         never = bot.runs() => never,
     };
@@ -127,25 +133,21 @@ pub async fn run(args: &Args) -> bool {
 /// message that opens rating.
 async fn prepare(town: &Town, host: &mut Host) -> (Message, Message) {
     host.set("ACCORD_GENERATOR__CANDIDATES", 2);
-    host.set("ACCORD_GENERATOR__MAX_TOKENS", 24);
+    host.set("ACCORD_GENERATOR__MAX_TOKENS", 48);
     host.set("ACCORD_ROUNDS__EARLY_CLOSE_NOTICE", "1s");
     let mut bot = host.start(&town.discord);
     bot.listens(&town.discord).await;
 
-    let authors = &town.members[..5];
-    let over = open(town, town.square, json!({})).await;
-    write_and_close(town, &over, authors).await;
-    let candidate = appears(town, &over, "candidate:").await;
-    appears(town, &over, "rate:").await;
-    for (rating, author) in (3..).zip(authors) {
-        author.reacts(&candidate, &keycap(rating));
-    }
+    let over = town.opens_round(json!({})).await;
+    write_and_close(town, &over).await;
+    let candidates = town.candidates(&over).await;
+    town.react(&candidates, &[&[3, 4, 5, 6, 7]]);
     close(town, &over).await;
-    let result = appears(town, &over, "why:").await;
+    let result = town.result(&over).await;
 
-    let rated = open(town, town.square, json!({ "rating": "private" })).await;
-    write_and_close(town, &rated, authors).await;
-    let rating_open = appears(town, &rated, "rate:").await;
+    let rated = town.opens_round(json!({ "rating": "private" })).await;
+    write_and_close(town, &rated).await;
+    let rating_open = town.rating_is_open(&rated).await;
     bot.stop().await;
     (result, rating_open)
 }
@@ -154,16 +156,14 @@ async fn prepare(town: &Town, host: &mut Host) -> (Message, Message) {
 struct Queue<'a> {
     town: &'a Town,
     channel: ChannelId,
-    members: &'a [Person],
     cards: RefCell<Vec<Message>>,
 }
 
 impl<'a> Queue<'a> {
-    fn new(town: &'a Town, members: &'a [Person]) -> Self {
+    fn new(town: &'a Town) -> Self {
         Self {
             town,
             channel: town.discord.channel(town.guild, "depot"),
-            members,
             cards: RefCell::default(),
         }
     }
@@ -171,9 +171,8 @@ impl<'a> Queue<'a> {
     /// With one round that is being drafted for, and three that wait.
     async fn fill(&self) {
         while self.waiting() < 4 {
-            let minimum = json!({ "minimum": self.members.len() });
-            let card = open(self.town, self.channel, minimum).await;
-            write_and_close(self.town, &card, self.members).await;
+            let card = self.town.opens_round_in(self.channel, json!({})).await;
+            write_and_close(self.town, &card).await;
             self.cards.borrow_mut().push(card);
         }
     }
@@ -191,7 +190,7 @@ impl<'a> Queue<'a> {
             let messages = self.town.discord.messages(thread_of(card));
             messages
                 .iter()
-                .any(|message| id_on(message, "candidate:").is_some())
+                .any(|message| has_button(message, "candidate:"))
         });
         drafted.count()
     }
@@ -247,7 +246,7 @@ impl Visitor<'_> {
         let rated = json!({ "round": round_of(&rounds.rating_open) });
         match visit {
             Visit::WriteAndWithdraw => {
-                let button = id_on(&rounds.card, "opinion:").expect("it is a card");
+                let button = button_of(&rounds.card, "opinion:");
                 let form = self.who.presses(&rounds.card, &button);
                 if !self.waits("form", &form).await {
                     return;
@@ -261,12 +260,12 @@ impl Visitor<'_> {
                 }
                 pause(0.5..2.0, rng).await;
                 let saved = sent.reply().await;
-                let withdraw = id_on(&saved, "withdraw:").expect("it was saved");
+                let withdraw = button_of(&saved, "withdraw:");
                 let withdrawn = self.who.presses(&saved, &withdraw);
                 self.waits("withdraw", &withdrawn).await;
             }
             Visit::Rate => {
-                let button = id_on(&rounds.rating_open, "rate:").expect("rating is open");
+                let button = button_of(&rounds.rating_open, "rate:");
                 let panel = self.who.presses(&rounds.rating_open, &button);
                 if !self.waits("panel", &panel).await {
                     return;
@@ -295,7 +294,7 @@ impl Visitor<'_> {
                 self.waits("autocomplete", &typed).await;
             }
             Visit::AskWhy => {
-                let button = id_on(&rounds.result, "why:").expect("it is a result");
+                let button = button_of(&rounds.result, "why:");
                 let asked = self.who.presses(&rounds.result, &button);
                 self.waits("why", &asked).await;
             }
@@ -321,58 +320,18 @@ impl Visitor<'_> {
     }
 }
 
-/// Opens a round; its card.
-async fn open(town: &Town, channel: ChannelId, options: Value) -> Message {
-    let last = town
-        .discord
-        .messages(channel)
-        .last()
-        .map(|message| message.id);
-    let mut all = json!({ "question": night_buses().question });
-    for (name, value) in options.as_object().expect("options have names") {
-        all[name] = value.clone();
-    }
-    town.organiser
-        .in_channel(channel)
-        .runs("round open", all)
-        .reply()
-        .await;
-    let is_card =
-        |message: &Message| Some(message.id) > last && id_on(message, "opinion:").is_some();
-    town.discord.wait_for_message(channel, is_card).await
-}
-
-async fn write_and_close(town: &Town, card: &Message, members: &[Person]) {
-    let button = id_on(card, "opinion:").expect("it is a card");
-    for (member, opinion) in members.iter().zip(night_buses().opinions) {
-        let form = member.presses(card, &button).modal().await;
-        member
-            .submits(&form, json!({ "text": opinion }))
-            .reply()
-            .await;
+/// All members write, and the organiser closes.
+async fn write_and_close(town: &Town, card: &Message) {
+    for (member, opinion) in town.members.iter().zip(night_buses().opinions) {
+        write(member, card, &opinion).await;
     }
     close(town, card).await;
 }
 
 async fn close(town: &Town, card: &Message) {
     let round = json!({ "round": round_of(card) });
-    let organiser = town.organiser.in_channel(card.channel);
+    let organiser = town.olga.in_channel(card.channel);
     organiser.runs("round close", round).reply().await;
-}
-
-/// The message in a round's thread with a button whose id starts so.
-async fn appears(town: &Town, card: &Message, start: &str) -> Message {
-    let wanted = |message: &Message| id_on(message, start).is_some();
-    town.discord.wait_for_message(thread_of(card), wanted).await
-}
-
-/// The number of the round that a message belongs to, which stands first in every id.
-fn round_of(message: &Message) -> u32 {
-    let buttons = message.buttons();
-    let number = buttons
-        .iter()
-        .find_map(|button| button.custom_id.split(':').nth(1)?.parse().ok());
-    number.expect("every message of a round has a button")
 }
 
 /// The time for which a process has kept a core busy.

@@ -22,9 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::check::Findings;
 use self::script::Script;
+use crate::people::exponential;
 use crate::support::discord::{FakeDiscord, Fault};
 use crate::support::process::{BotProcess, Host};
-use crate::town::{Town, exponential};
+use crate::support::town::Town;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -32,7 +33,7 @@ pub struct Args {
     #[arg(long, default_value_t = 50)]
     times: usize,
     /// Seconds from a start of the bot to the next kill, on average
-    #[arg(long, default_value_t = 8.0)]
+    #[arg(long, default_value_t = 12.0)]
     every: f64,
     /// Of people's choices and pauses, and of the moments
     #[arg(long, default_value_t = 1)]
@@ -98,12 +99,14 @@ struct Record {
 }
 
 pub async fn run(args: &Args) -> bool {
-    let town = Town::new(5).await;
+    let town = Town::without_a_bot().await;
     let mut host = Host::new();
     host.set("ACCORD_GENERATOR__CANDIDATES", 2);
-    host.set("ACCORD_GENERATOR__MAX_TOKENS", 24);
+    host.set("ACCORD_GENERATOR__MAX_TOKENS", 48);
     host.set("ACCORD_ROUNDS__EARLY_CLOSE_NOTICE", "3s");
     be_as_far_as_discord(&town.discord);
+    // What takes too long is noticed in `play`.
+    town.discord.wait_at_most(2 * LONGEST_ROUND);
 
     let mut record = Record::default();
     let mut rounds = 0;
@@ -120,10 +123,10 @@ pub async fn run(args: &Args) -> bool {
     record.findings.are_none()
 }
 
-/// A request takes 150 ms, of which half go by after it was done: then the bot may die without
+/// A request takes 300 ms, of which half go by after it was done: then the bot may die without
 /// knowing that it was.
 fn be_as_far_as_discord(discord: &FakeDiscord) {
-    const HALF: Duration = Duration::from_millis(75);
+    const HALF: Duration = Duration::from_millis(150);
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
         let all = format!("{method} /**");
         discord.disturb_all(&all, Fault::Delay(HALF));

@@ -10,9 +10,9 @@
 mod acknowledge;
 mod influence;
 mod kill;
+mod people;
 #[path = "../../tests/support/mod.rs"]
 mod support;
-mod town;
 
 use std::process::ExitCode;
 

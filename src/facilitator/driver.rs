@@ -413,16 +413,17 @@ impl<P: Platform> Facilitator<P> {
         let mut trouble = Trouble::default();
         let stage = (round.stages.len() - 1) as u8;
         for candidate in round.eligible() {
-            let Some(shown) = round.shown(Item::Candidate { stage, candidate }) else {
+            let before = live.snapshot();
+            let Some(shown) = before.shown(Item::Candidate { stage, candidate }) else {
                 continue;
             };
             let message = shown.message;
-            match self.platform.reactions(&round, message).await {
+            match self.platform.reactions(&before, message).await {
                 Ok(found) => {
                     // Closed or withdrawn meanwhile: then nothing is to be read any more.
                     let _ = self
                         .save_change(live, |round, now| {
-                            round.reactions_found(candidate, &found, now)
+                            round.reactions_found(candidate, &found, &before, now)
                         })
                         .await?;
                 }

@@ -78,9 +78,13 @@ impl Models for LocalModels {
         opinion: &'a str,
         statements: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Vec<RatingDistribution>>> {
-        self.reward_model
-            .predict(question, opinion, statements)
-            .boxed()
+        async move {
+            let opinion = self.reward_model.readable(opinion)?;
+            self.reward_model
+                .predict(question, &opinion, statements)
+                .await
+        }
+        .boxed()
     }
 }
 

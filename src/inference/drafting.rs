@@ -13,6 +13,7 @@ use super::candidates::{Unusable, clean};
 use super::generator::Generator;
 use super::prompts::{Brief, Revision};
 use super::serving::Sampling;
+use super::tokenizer::Tokenizer;
 use crate::deliberation::similarity::{contains_words, copies, near_copy};
 
 /// How candidates are drafted: the section `[generator]` of the settings.
@@ -72,14 +73,23 @@ pub async fn draft(
     seed: u64,
     mut drafted: impl FnMut(usize) + Send,
 ) -> Result<Drafts> {
-    let shorten_all = |texts: &[String], characters| -> Vec<String> {
-        texts.iter().map(|text| shorten(text, characters)).collect()
+    let tokenizer = &generator.model.tokenizer;
+    // Usually four characters make a token. A text that takes more tokens than characters must not
+    // keep the model busy for minutes.
+    let shorten_all = |texts: &[String], limit: usize| -> Result<Vec<String>> {
+        let shortened = texts.iter().map(|text| shorten(text, limit));
+        shortened
+            .map(|text| shorten_to_tokens(tokenizer, &text, limit))
+            .collect()
     };
-    let shortened = shorten_all(whole.opinions, settings.opinion_characters);
-    let revision = whole.revision.map(|revision| Revision {
-        statement: revision.statement.clone(),
-        critiques: shorten_all(&revision.critiques, CRITIQUE_CHARACTERS),
-    });
+    let shortened = shorten_all(whole.opinions, settings.opinion_characters)?;
+    let revision = match whole.revision {
+        Some(revision) => Some(Revision {
+            statement: revision.statement.clone(),
+            critiques: shorten_all(&revision.critiques, CRITIQUE_CHARACTERS)?,
+        }),
+        None => None,
+    };
     let shortened_brief = Brief {
         question: whole.question,
         opinions: &shortened,
@@ -232,6 +242,23 @@ pub fn shorten(text: &str, characters: usize) -> String {
         .rfind(char::is_whitespace)
         .map_or(kept, |space| &kept[..space]);
     format!("{} …", whole_words.trim_end())
+}
+
+/// As much of the beginning of a text as makes no more than so many tokens: an emoji can make three.
+///
+/// # Errors
+/// As [`Tokenizer::encode`].
+pub fn shorten_to_tokens(tokenizer: &Tokenizer, text: &str, tokens: usize) -> Result<String> {
+    let mut short = text.to_owned();
+    let mut characters = text.chars().count();
+    loop {
+        let made = tokenizer.encode(&short)?.len();
+        if made <= tokens || characters == 0 {
+            return Ok(short);
+        }
+        characters = characters * tokens / made;
+        short = shorten(text, characters);
+    }
 }
 
 /// 32 bits, so that a seed survives a JSON reader that has only floating-point numbers.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::calibration::Calibration;
+use super::drafting::shorten_to_tokens;
 use super::prompts::Prompts;
 use super::serving::ServedModel;
 use super::tokenizer::Tokenizer;
@@ -107,6 +108,16 @@ impl RewardModel {
         const STATEMENT_TOKENS: usize = 256;
         let prefix = self.prompts.rating(question, opinion, &[])?.prefix;
         self.check_fits(self.tokenizer().encode(&prefix)?.len() + STATEMENT_TOKENS)
+    }
+
+    /// As much of an opinion as it reads within a round, where there is nobody to shorten it.
+    ///
+    /// # Errors
+    /// The tokenizer's.
+    pub fn readable(&self, opinion: &str) -> Result<String> {
+        // Usually 4,000 characters make about 900.
+        const OPINION_TOKENS: usize = 2000;
+        shorten_to_tokens(self.tokenizer(), opinion, OPINION_TOKENS)
     }
 
     /// How a participant with this opinion would rate each of `candidates`.

@@ -89,6 +89,11 @@ impl Town {
         town
     }
 
+    /// Whoever uses it runs the bot.
+    pub async fn without_a_bot() -> Self {
+        Self::on(FakeDiscord::start().await, "Town", Clock::system())
+    }
+
     /// Another guild of the same bot, in which the same people are.
     pub fn neighbour(&self) -> Self {
         Self::on(self.discord.clone(), "Village", self.clock.clone())

@@ -11,8 +11,9 @@ use accord::discord::custom_id::{CustomId, item_of};
 use serenity::all::{MessageId, UserId};
 
 use super::script::Told;
+use crate::people::round_of;
 use crate::support::discord::{BOT, Message, Pinged};
-use crate::town::{Town, id_on, keycap, thread_of};
+use crate::support::town::{Town, digit, thread_of};
 
 /// What is not as it was promised, one line each.
 #[derive(Default)]
@@ -103,7 +104,7 @@ fn compare_ratings(town: &Town, round: &Round, told: &Told, user: UserId, findin
     for (candidate, message) in candidates_of(town, round) {
         let rating = round.ratings.get(&(candidate, Member(user.get())));
         let digits: BTreeSet<u8> = (1..=7)
-            .filter(|digit| message.reacted_with(&keycap(*digit)).contains(&user))
+            .filter(|rating| message.reacted_with(&digit(*rating)).contains(&user))
             .collect();
         let key = (user, candidate.0);
         let agreement = number(rating.and_then(|rating| rating.agreement));
@@ -171,7 +172,7 @@ fn compare_messages(town: &Town, round: &Round, told: &Told, findings: &mut Find
             .iter()
             .filter(|ping| ping.message == told.card.id || ping.channel == thread_of(&told.card))
     };
-    let others = of_round().filter(|ping| ping.whom != Pinged::Role(town.everybody));
+    let others = of_round().filter(|ping| ping.whom != Pinged::Role(told.notified));
     findings
         .other
         .extend(others.map(|ping| format!("round {}: pinged {:?}", told.round, ping.whom)));
@@ -183,17 +184,16 @@ fn compare_messages(town: &Town, round: &Round, told: &Told, findings: &mut Find
     }
 }
 
-/// What the bot posted for a round that all members see: its card, and all in its thread.
+/// What the bot posted for a round that all members see: all in its thread, and of what stands in the
+/// square its card, and whatever belongs to no round.
 fn public_messages(town: &Town, told: &Told) -> Vec<Message> {
     const ORDINARY: u8 = 0;
-    let square = town.discord.messages(town.square).into_iter();
-    let in_square = square.filter(|message| {
-        item_on(message).is_none() || id_on(message, &format!("opinion:{}", told.round)).is_some()
-    });
-    let in_thread = town.discord.messages(thread_of(&told.card));
-    let all = in_square.chain(in_thread);
-    all.filter(|message| message.author == BOT && message.kind == ORDINARY)
-        .collect()
+    let others = |message: &Message| item_on(message).is_some() && round_of(message) != told.round;
+    let mut messages = town.discord.messages(town.square);
+    messages.retain(|message| !others(message));
+    messages.extend(town.discord.messages(thread_of(&told.card)));
+    messages.retain(|message| message.author == BOT && message.kind == ORDINARY);
+    messages
 }
 
 fn item_on(message: &Message) -> Option<Item> {

@@ -7,13 +7,13 @@ use futures::future::join_all;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
-use serenity::all::UserId;
+use serenity::all::{Permissions, RoleId, UserId};
 use tokio::sync::watch;
 
 use super::{Life, Step};
+use crate::people::{id_on, pause, round_of};
 use crate::support::discord::{Interaction, Message, Person};
-use crate::support::night_buses;
-use crate::town::{Town, id_on, keycap, last_number, pause, thread_of};
+use crate::support::town::{SOON, Town, button_of, candidate_of, digit, has_button, thread_of};
 
 pub struct Script<'a> {
     town: &'a Town,
@@ -26,6 +26,8 @@ pub struct Script<'a> {
 pub struct Told {
     pub round: u32,
     pub card: Message,
+    /// The role that the round's announcements mention.
+    pub notified: RoleId,
     pub opinions: BTreeMap<UserId, String>,
     /// What was chosen in the panel: the member, the candidate, the rating.
     pub agreement: BTreeMap<(UserId, u16), u8>,
@@ -34,11 +36,18 @@ pub struct Told {
     pub reasons: String,
 }
 
-/// A round whose card stands there.
-struct Opened {
-    number: u32,
-    card: Message,
-}
+const QUESTION: &str =
+    "Should our city run buses all night, even if most of them drive nearly empty?";
+
+/// Short ones: what is drafted from long ones takes so long that a bot that is killed every few
+/// seconds would hardly get beyond it.
+const OPINIONS: [&str; 5] = [
+    "The last bus goes before my shift ends, so I walk home for fifty minutes.",
+    "For the same money the day buses could run every ten minutes.",
+    "If it must be, then electric ones, and not down our street.",
+    "Fridays and Saturdays are enough for me, and a minibus would do.",
+    "Put a second member of staff on board and I will sign anything.",
+];
 
 impl<'a> Script<'a> {
     pub fn new(
@@ -56,27 +65,25 @@ impl<'a> Script<'a> {
     }
 
     pub async fn play(&self) -> Told {
-        let round = self.open().await;
-        let number = round.number;
-        let thread = thread_of(&round.card);
         let discord = &self.town.discord;
+        let notified = discord.role(self.town.guild, "Night owls", Permissions::empty());
+        let card = self.open(notified).await;
+        let (number, thread) = (round_of(&card), thread_of(&card));
 
         self.step.send_replace(Step::Opinions);
         let written = self.town.members.iter().enumerate();
-        let opinions = join_all(written.map(|(place, member)| self.write(&round, place, member)));
+        let opinions = join_all(written.map(|(place, member)| self.write(&card, place, member)));
         let opinions = opinions.await.into_iter().collect();
         self.organise("round close", json!({ "round": number }))
             .await;
 
         self.step.send_replace(Step::Drafting);
-        let candidate = format!("candidate:{number}:");
-        let is_candidate = |message: &Message| id_on(message, &candidate).is_some();
+        let is_candidate = |message: &Message| has_button(message, "candidate:");
         discord.wait_for_message(thread, is_candidate).await;
 
         self.step.send_replace(Step::Posting);
-        let rate = format!("rate:{number}:");
         let rating_open = discord
-            .wait_for_message(thread, |message| id_on(message, &rate).is_some())
+            .wait_for_message(thread, |message| has_button(message, "rate:"))
             .await;
 
         self.step.send_replace(Step::Rating);
@@ -97,13 +104,13 @@ impl<'a> Script<'a> {
             .await;
 
         self.step.send_replace(Step::ClosingEarly);
-        let why = format!("why:{number}");
         let result = discord
-            .wait_for_message(thread, |message| id_on(message, &why).is_some())
+            .wait_for_message(thread, |message| has_button(message, "why:"))
             .await;
 
         self.step.send_replace(Step::Result);
         let curious = &self.town.members[0];
+        let why = button_of(&result, "why:");
         self.insist(|| curious.presses(&result, &why), seen).await;
         let reasons = format!("It begins in May, as round {number} asked.");
         let answer = json!({ "round": number, "verdict": "adopted", "reasons": reasons });
@@ -113,7 +120,8 @@ impl<'a> Script<'a> {
             .await;
         Told {
             round: number,
-            card: round.card,
+            card,
+            notified,
             opinions,
             agreement: of(Scale::Agreement),
             quality: of(Scale::Quality),
@@ -121,63 +129,51 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// Opens a round. Where Discord says that it failed, the organiser looks whether a card has
-    /// appeared all the same before opening another one.
-    async fn open(&self) -> Opened {
+    /// Opens a round; its card. Where Discord says that it failed, the organiser looks whether a card
+    /// has appeared all the same before trying again.
+    async fn open(&self, notified: RoleId) -> Message {
         let (discord, square) = (&self.town.discord, self.town.square);
         let last = discord.messages(square).last().map(|message| message.id);
-        let card =
-            |message: &Message| Some(message.id) > last && id_on(message, "opinion:").is_some();
-        let opens = || {
-            let organiser = self.town.organiser.in_channel(square);
-            organiser.runs(
-                "round open",
-                json!({
-                    "question": night_buses().question,
-                    "notify": self.town.everybody.to_string(),
-                    "posted": 3,
-                }),
-            )
-        };
+        let is_new_card =
+            |message: &Message| Some(message.id) > last && has_button(message, "opinion:");
+        let card = async || discord.wait_for_message(square, is_new_card).await;
+        let organiser = self.town.olga.in_channel(square);
+        let terms = json!({ "question": QUESTION, "notify": notified.to_string(), "posted": 3 });
+        let opens = || organiser.runs("round open", terms.clone());
         while self.attempt(opens, seen).await.is_none() {
-            let appears = || async {
-                discord.wait_for_message(square, card).await;
-            };
-            if self.within_one_life(Duration::from_secs(5), appears).await {
-                break;
+            if let Some(card) = self.within_one_life(Duration::from_secs(5), card).await {
+                return card;
             }
         }
-        let card = discord.wait_for_message(square, card).await;
-        let number = last_number(&id_on(&card, "opinion:").expect("it was found by it"));
-        Opened { number, card }
+        card().await
     }
 
     async fn organise(&self, command: &str, options: serde_json::Value) {
-        let organiser = self.town.organiser.in_channel(self.town.square);
+        let organiser = self.town.olga.in_channel(self.town.square);
         self.insist(|| organiser.runs(command, options.clone()), seen)
             .await;
     }
 
     /// A member writes an opinion; the second one changes it, the third one takes it back and writes
     /// again. What stands in the end.
-    async fn write(&self, round: &Opened, place: usize, member: &Person) -> (UserId, String) {
+    async fn write(&self, card: &Message, place: usize, member: &Person) -> (UserId, String) {
         let mut rng = self.rng_of(place);
-        let mut text = night_buses().opinions[place].clone();
-        let mut saved = self.submit(round, member, &text, &mut rng).await;
+        let mut text = OPINIONS[place].to_owned();
+        let mut saved = self.submit(card, member, &text, &mut rng).await;
         match place {
             1 => {
                 text += " I would look at the figures again after a year.";
-                self.submit(round, member, &text, &mut rng).await;
+                self.submit(card, member, &text, &mut rng).await;
             }
             2 => {
-                let withdraw = format!("withdraw:{}", round.number);
+                let withdraw = button_of(&saved, "withdraw:");
                 pause(0.2..1.0, &mut rng).await;
                 saved = self
                     .insist(|| member.presses(&saved, &withdraw), seen)
                     .await;
                 assert!(!saved.text().contains(&text), "{}", saved.text());
                 text = text.replace("If it must be", "If that must be");
-                self.submit(round, member, &text, &mut rng).await;
+                self.submit(card, member, &text, &mut rng).await;
             }
             _ => {}
         }
@@ -186,16 +182,16 @@ impl<'a> Script<'a> {
 
     async fn submit(
         &self,
-        round: &Opened,
+        card: &Message,
         member: &Person,
         text: &str,
         rng: &mut ChaCha8Rng,
     ) -> Message {
-        let button = format!("opinion:{}", round.number);
+        let button = button_of(card, "opinion:");
         pause(0.2..2.0, rng).await;
         let form = self
             .insist(
-                || member.presses(&round.card, &button),
+                || member.presses(card, &button),
                 async |pressed| pressed.modal().await,
             )
             .await;
@@ -203,8 +199,8 @@ impl<'a> Script<'a> {
         let saved = self
             .insist(|| member.submits(&form, json!({ "text": text })), seen)
             .await;
-        let can_withdraw = id_on(&saved, "withdraw:").is_some();
-        assert!(can_withdraw, "the opinion was not saved: {}", saved.text());
+        let is_saved = has_button(&saved, "withdraw:");
+        assert!(is_saved, "the opinion was not saved: {}", saved.text());
         saved
     }
 
@@ -225,7 +221,7 @@ impl<'a> Script<'a> {
             1 => None,
             _ => {
                 pause(0.2..1.0, &mut rng).await;
-                let rate = id_on(rating_open, "rate:").expect("it was found by it");
+                let rate = button_of(rating_open, "rate:");
                 Some(
                     self.insist(|| member.presses(rating_open, &rate), seen)
                         .await,
@@ -250,8 +246,8 @@ impl<'a> Script<'a> {
             }
             if place == 4 {
                 pause(0.2..1.0, &mut rng).await;
-                member.reacts(candidate, &keycap(rng.random_range(1..=7)));
-                chosen.retain(|old| old.candidate != number_of(candidate));
+                member.reacts(candidate, &digit(rng.random_range(1..=7)));
+                chosen.retain(|old| old.candidate != candidate_of(candidate));
             }
         }
         chosen
@@ -270,21 +266,15 @@ impl<'a> Script<'a> {
             Scale::Agreement => "agreement",
             Scale::Quality => "quality",
         };
-        let candidate = number_of(candidate);
-        let of_candidate = |panel: &Message| {
-            id_on(panel, name).filter(|id| last_number(id) == u32::from(candidate))
-        };
-        let mut panel = panel.clone();
-        let select = loop {
-            panel = self
-                .town
-                .discord
-                .message(panel.id)
-                .expect("nobody deletes it");
-            if let Some(select) = of_candidate(&panel) {
-                break select;
+        let (round, candidate) = (round_of(candidate), candidate_of(candidate));
+        let select = format!("{name}:{round}:{candidate}");
+        let panel = loop {
+            let panel = self.town.discord.message(panel.id);
+            let panel = panel.expect("nobody deletes it");
+            if id_on(&panel, &select).is_some() {
+                break panel;
             }
-            let turn = id_on(&panel, "panel:").expect("two candidates are drafted");
+            let turn = button_of(&panel, "panel:");
             pause(0.2..0.5, rng).await;
             self.insist(|| member.presses(&panel, &turn), seen).await;
         };
@@ -324,8 +314,9 @@ impl Script<'_> {
         }
     }
 
-    /// Does something as soon as the bot listens; `None` if Discord says that the bot did not answer:
-    /// after 3 s, or at once if it was killed, which only saves time.
+    /// Does something as soon as the bot listens; `None` if Discord says that it failed: after 3 s
+    /// without an acknowledgement, or without an answer for long. If the bot is killed meanwhile that
+    /// is known at once, which only saves time.
     async fn attempt<T>(
         &self,
         act: impl Fn() -> Interaction,
@@ -336,25 +327,31 @@ impl Script<'_> {
             .await
             .expect("the keeper goes on");
         let interaction = act();
+        let patience = async {
+            tokio::time::sleep(SOON).await;
+            if interaction.latency().is_some() {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+        };
         tokio::select! {
             biased;
-            answered = answer(interaction) => Some(answered),
+            answered = answer(interaction.clone()) => Some(answered),
             _ = life.changed() => None,
-            () = tokio::time::sleep(Duration::from_secs(3)) => None,
+            () = patience => None,
         }
     }
 
-    /// Whether something happens while the bot listens for so long without being killed.
-    async fn within_one_life(&self, long: Duration, happens: impl AsyncFn()) -> bool {
+    /// What comes while the bot listens for so long without being killed.
+    async fn within_one_life<T>(&self, long: Duration, comes: impl AsyncFn() -> T) -> Option<T> {
         loop {
             let mut life = self.life.clone();
             life.wait_for(|life| life.listens)
                 .await
                 .expect("the keeper goes on");
             tokio::select! {
-                () = happens() => return true,
+                come = comes() => return Some(come),
                 _ = life.changed() => {}
-                () = tokio::time::sleep(long) => return false,
+                () = tokio::time::sleep(long) => return None,
             }
         }
     }
@@ -370,19 +367,19 @@ async fn seen(interaction: Interaction) -> Message {
 async fn react(member: &Person, candidate: &Message, rng: &mut ChaCha8Rng) {
     pause(0.2..1.5, rng).await;
     let first: u8 = rng.random_range(1..=7);
-    member.reacts(candidate, &keycap(first));
+    member.reacts(candidate, &digit(first));
     if rng.random_bool(0.5) {
         let second = first % 7 + 1;
         let taken_away = rng.random_range(0..3);
         pause(0.2..1.5, rng).await;
         if taken_away == 0 {
-            member.unreacts(candidate, &keycap(first));
+            member.unreacts(candidate, &digit(first));
             pause(0.1..0.5, rng).await;
         }
-        member.reacts(candidate, &keycap(second));
+        member.reacts(candidate, &digit(second));
         if taken_away == 1 {
             pause(0.1..0.5, rng).await;
-            member.unreacts(candidate, &keycap(first));
+            member.unreacts(candidate, &digit(first));
         }
     }
 }
@@ -405,9 +402,4 @@ impl Chosen {
     fn is_replaced_by(&self, later: &Chosen) -> bool {
         (self.candidate, self.scale) == (later.candidate, later.scale)
     }
-}
-
-fn number_of(candidate: &Message) -> u16 {
-    let id = id_on(candidate, "candidate:").expect("it was found by it");
-    last_number(&id) as u16
 }

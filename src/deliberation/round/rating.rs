@@ -303,12 +303,16 @@ impl Round {
     /// A single digit counts; of several the one that is stored, if it is still set; else none, and
     /// the member is told.
     ///
+    /// Reading takes a while: `before` is the round as it was when that began. Who rated since then
+    /// had the last word.
+    ///
     /// # Errors
     /// [`RatingRefused`].
     pub fn reactions_found(
         &mut self,
         candidate: CandidateKey,
         found: &BTreeMap<Member, BTreeSet<Likert>>,
+        before: &Self,
         now: Time,
     ) -> Result<(), RatingRefused> {
         let known: BTreeSet<Member> = self
@@ -320,7 +324,20 @@ impl Round {
             .collect();
         for member in known {
             let set = found.get(&member).cloned().unwrap_or_default();
+            let before = before.ratings.get(&(candidate, member));
+            let (said_before, set_before) = before
+                .map(|rating| (rating.agreement, rating.digits.clone()))
+                .unwrap_or_default();
             self.change_rating(candidate, member, now, |rating| {
+                // A reaction came meanwhile: what was found is older, if it is still true at all.
+                if rating.digits != set_before {
+                    return;
+                }
+                // The panel was used meanwhile: what was found is known from now on.
+                if rating.agreement != said_before {
+                    rating.digits = set.into_iter().collect();
+                    return;
+                }
                 let added: Vec<Likert> = set
                     .iter()
                     .copied()

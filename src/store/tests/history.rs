@@ -207,7 +207,10 @@ impl History {
             self.step(|round, rng, now| {
                 let several = BTreeSet::from([Likert::ALL[1], Likert::ALL[5]]);
                 let found = BTreeMap::from([(Member(rng.random()), several)]);
-                round.reactions_found(candidate, &found, now).unwrap();
+                let before = round.clone();
+                round
+                    .reactions_found(candidate, &found, &before, now)
+                    .unwrap();
             });
         }
         self.step(|round, rng, _| {

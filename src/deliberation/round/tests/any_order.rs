@@ -237,8 +237,9 @@ impl Scene {
                         (Member(member), digits.iter().copied().map(likert).collect())
                     })
                     .collect();
+                let before = round.clone();
                 return round
-                    .reactions_found(CandidateKey(candidate), &found, now)
+                    .reactions_found(CandidateKey(candidate), &found, &before, now)
                     .is_ok();
             }
             Step::Complain { member } => {

@@ -35,12 +35,21 @@ impl Hand {
     }
 
     /// The reactions are read again.
-    fn found(mut self, digits: &[u8]) -> Self {
+    fn found(self, digits: &[u8]) -> Self {
+        self.found_while(digits, |hand| hand)
+    }
+
+    /// They are read again, and meanwhile the member does something.
+    fn found_while(self, digits: &[u8], act: impl Fn(Self) -> Self) -> Self {
+        let before = self.0.round.clone();
+        let mut hand = act(self);
         let set: BTreeSet<Likert> = digits.iter().map(|&digit| likert(digit)).collect();
         let found = BTreeMap::from_iter((!set.is_empty()).then_some((MEMBER, set)));
-        let Scene { round, now, .. } = &mut self.0;
-        round.reactions_found(CANDIDATE, &found, *now).unwrap();
-        self
+        let Scene { round, now, .. } = &mut hand.0;
+        round
+            .reactions_found(CANDIDATE, &found, &before, *now)
+            .unwrap();
+        hand
     }
 
     /// `None`: no rating is stored. `Some(None)`: it is, and no agreement counts.
@@ -133,6 +142,21 @@ fn what_is_said_in_private_stands_until_a_digit_is_set_after_it() {
 }
 
 #[test]
+fn who_rates_while_reactions_are_read_has_the_last_word() {
+    let in_private = Hand::new().found_while(&[6], |hand| hand.in_private(4));
+    assert_eq!(in_private.counts(), Some(Some(4)));
+    assert_eq!(in_private.found(&[6]).counts(), Some(Some(4)));
+    // What was found may be older than a reaction.
+    let changed = Hand::new()
+        .add(6)
+        .found_while(&[6], |hand| hand.add(2).remove(6));
+    assert_eq!(changed.counts(), Some(Some(2)));
+    assert_eq!(changed.found(&[2]).counts(), Some(Some(2)));
+    let withdrawn = Hand::new().add(6).found_while(&[6], |hand| hand.remove(6));
+    assert_eq!(withdrawn.counts(), None);
+}
+
+#[test]
 fn reading_reactions_again_that_nobody_changed_changes_nothing() {
     let mut hand = Hand::new().add(3).add(5);
     let before = hand.0.round.clone();
@@ -195,7 +219,7 @@ fn only_candidates_that_are_posted_can_be_rated() {
         assert_eq!(round.react(key, MEMBER, rating, now), refused);
         assert_eq!(round.unreact(key, MEMBER, rating, now), refused);
         let found = BTreeMap::from([(MEMBER, [rating].into())]);
-        assert_eq!(round.reactions_found(key, &found, now), refused);
+        assert_eq!(round.reactions_found(key, &found, &before, now), refused);
     }
     assert_eq!(scene.round, before);
 }
