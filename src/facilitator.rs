@@ -208,18 +208,6 @@ impl<P: Platform> Facilitator<P> {
         Ok(rounds)
     }
 
-    /// The open rounds of a guild, the latest last.
-    pub fn open_rounds(&self, guild: Guild) -> Vec<Round> {
-        let mut rounds: Vec<Round> = self
-            .all_live()
-            .iter()
-            .map(|live| live.snapshot())
-            .filter(|round| round.key.guild == guild && round.is_open())
-            .collect();
-        rounds.sort_by_key(|round| round.key);
-        rounds
-    }
-
     /// Which round, and what of it, a message shows; of rounds in memory only.
     pub fn shown_by(&self, message: Message) -> Option<(RoundKey, Item)> {
         self.all_live().iter().find_map(|live| {
@@ -306,8 +294,10 @@ impl<P: Platform> Facilitator<P> {
     /// # Errors
     /// The store's.
     pub async fn guild_left(self: &Arc<Self>, guild: Guild) -> Result<()> {
-        for round in self.open_rounds(guild) {
-            self.update(round.key, |round, now| {
+        // Also those that are over and of which something is still to be shown.
+        let rounds = self.all_live().into_iter().map(|live| live.round().key);
+        for key in rounds.filter(|key| key.guild == guild) {
+            self.update(key, |round, now| {
                 round.place_gone(now);
                 // Nothing can be shown there any more.
                 round.settle();

@@ -295,7 +295,8 @@ async fn a_member_who_leaves_stays_a_participant_and_a_bot_that_is_removed_is_qu
     let calls = town.discord.calls().len();
     town.passes(TimeDelta::hours(24));
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(town.discord.calls().len(), calls);
+    let more = town.discord.calls().split_off(calls);
+    assert!(more.is_empty(), "{more:?}");
     town.discord.invite_bot(town.guild);
     let listed = town.organises("round list", json!({})).await;
     assert!(listed.contains("(ended without a result)"), "{listed}");
