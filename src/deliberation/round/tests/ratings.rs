@@ -361,7 +361,7 @@ fn a_close_for_which_somebody_turns_out_to_be_missing_does_not_happen() {
         .collect();
     scene
         .round
-        .reactions_found(CANDIDATE, &found, scene.now)
+        .reactions_found(CANDIDATE, &found, &scene.round.clone(), scene.now)
         .unwrap();
     scene
         .round
