@@ -12,6 +12,7 @@ pub mod platform;
 pub mod queue;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use anyhow::Result;
@@ -55,7 +56,8 @@ pub struct Facilitator<P> {
 /// A round in memory.
 struct Live {
     round: Mutex<Round>,
-    progress: Mutex<Progress>,
+    /// Candidates of the drafting under way that are settled.
+    drafted: AtomicUsize,
     needs: Mutex<Needs>,
     wake: Arc<Notify>,
 }
@@ -371,7 +373,8 @@ impl<P: Platform> Facilitator<P> {
         let key = live.round().key;
         Progress {
             position: self.queue.position(key),
-            ..*live.progress.lock().expect("nobody panics with it")
+            drafted: live.drafted.load(Ordering::Relaxed),
+            wanted: self.models.wanted(),
         }
     }
 
@@ -413,7 +416,7 @@ impl<P: Platform> Facilitator<P> {
         let live = rounds.entry(key).or_insert_with(|| {
             let live = Arc::new(Live {
                 round: Mutex::new(round),
-                progress: Mutex::default(),
+                drafted: AtomicUsize::new(0),
                 needs: Mutex::new(needs),
                 wake: Arc::default(),
             });

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use accord::inference::calibration::Calibration;
 use accord::inference::model_files::{self, ModelFiles, ServingFormat, sha256_of_bytes};
 use accord::inference::reward::RewardModel;
 use accord::inference::serving::ServedModel;
@@ -124,9 +123,12 @@ fn make_version(folder: &Path, kind: Kind, name: &str) -> PathBuf {
         languages: vec!["en".into()],
         settings: json!({}),
         metrics: Metrics {
-            held_out: Some(json!({
-                "within": { "at_least_2": { "reward_model": { "value": 0.825 } } },
-            })),
+            held_out: Some(match kind {
+                Kind::Reward => {
+                    json!({ "within": { "at_least_2": { "reward_model": { "value": 0.825 } } } })
+                }
+                Kind::Generator => json!({ "loss": 3.781 }),
+            }),
             ..Metrics::default()
         },
         calibration: None,
@@ -176,7 +178,7 @@ fn a_reward_version_changes_the_ratings_until_it_is_rolled_back() {
     );
     assert_eq!(
         listed(&data, "reward v1").unwrap(),
-        "reward v1 active 2026-11-25 12, synthetic 240 0.82 - - not asked"
+        "reward v1 active 2026-11-25 12, synthetic 240 0.82 - - - not asked"
     );
     let packed = rating(on(&data, &["rate", "-"]));
     assert!((packed - base).abs() > 0.1, "{packed} is too near {base}");
@@ -197,6 +199,10 @@ fn a_deliberation_names_the_versions_that_made_it() {
         "{refused}"
     );
     succeed(on(&data, &["models", "activate", folder, "--force"]));
+    assert_eq!(
+        listed(&data, "generator g1").unwrap(),
+        "generator g1 active 2026-11-25 12, synthetic 240 - - - 3.78 not asked"
+    );
     let prepared = succeed(on(&data, &["models", "prepare"]));
     assert!(
         prepared.contains("models.generator: SmolLM2-135M-Instruct + g1 ("),
@@ -212,37 +218,48 @@ fn a_deliberation_names_the_versions_that_made_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mistral_rs_rates_with_a_merged_file_as_the_packed_scorer_does_with_the_adapter() {
     let made = tempfile::tempdir().unwrap();
-    let folder = make_version(made.path(), Kind::Reward, "v1");
-    let adapter = Version::read(&folder).unwrap().adapter;
+    let random = make_version(made.path(), Kind::Reward, "v1");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/adapters/reward");
+    for folder in [&random, &shipped] {
+        let version = Version::read(folder).unwrap();
+        let difference = largest_difference(&version, ServingFormat::F32).await;
+        assert!(difference < 0.05, "{difference} in {}", folder.display());
+    }
+}
+
+/// Between the ratings that mistral.rs predicts with the version's merged file, and the packed
+/// scorer with the original file and the adapter.
+async fn largest_difference(version: &Version, format: ServingFormat) -> f64 {
+    let made = tempfile::tempdir().unwrap();
     let original = support::original_gguf();
     let merged = made.path().join("merged.gguf");
-    let format = ServingFormat::F32;
-    model_files::merge(&original, &adapter, format, &merged, &mut |_| {
+    let adapter = &version.adapter;
+    model_files::merge(&original, adapter, format, &merged, &mut |_| {
         ControlFlow::Continue(())
     })
     .unwrap();
     let prompts = || support::config().prompts().unwrap();
+    let calibration = version.card.calibration.unwrap_or_default();
     let gguf = GgufFile::open(&original).unwrap();
-    let packed = RewardModel::packed(
-        &gguf,
-        Some(&adapter),
-        &Device::Cpu,
-        prompts(),
-        Calibration::default(),
-    )
-    .unwrap();
+    let packed =
+        RewardModel::packed(&gguf, Some(adapter), &Device::Cpu, prompts(), calibration).unwrap();
     let served = ServedModel::load(&ModelFiles::Gguf(merged)).await.unwrap();
-    let served = RewardModel::served(Arc::new(served), prompts(), Calibration::default()).unwrap();
+    let served = RewardModel::served(Arc::new(served), prompts(), calibration).unwrap();
     let example = support::night_buses();
-    let statements = ["No night buses.", "Run small electric buses at night."];
-    for opinion in &example.opinions[..2] {
+    let statements = [
+        "No night buses.",
+        "Run small electric buses at night.",
+        "Run minibuses on Friday and Saturday nights, with a second member of staff on board.",
+    ];
+    let mut largest: f64 = 0.0;
+    for opinion in &example.opinions {
         let packed = packed.predict(&example.question, opinion, &statements);
         let served = served.predict(&example.question, opinion, &statements);
         for (packed, served) in packed.await.unwrap().iter().zip(served.await.unwrap()) {
-            let difference = (packed.mean() - served.mean()).abs();
-            assert!(difference < 0.05, "{difference}");
+            largest = largest.max((packed.mean() - served.mean()).abs());
         }
     }
+    largest
 }
 
 #[test]

@@ -74,7 +74,6 @@ pub async fn run(_: Args, config: &Config) -> Result<ExitCode> {
         host: HostFacts {
             processed: Processed::Local,
             opinion_characters: config.generator.opinion_characters,
-            candidates: config.generator.candidates,
         },
     };
     tracing::info!(data_dir = %config.data_dir.display(), "the models are loaded, connecting to Discord");

@@ -118,6 +118,7 @@ fn list_versions(config: &Config) -> Result<()> {
         "within",
         "between",
         "calibration error",
+        "loss",
         "gate",
     ]);
     let mut damaged = Vec::new();
@@ -153,6 +154,7 @@ fn list_versions(config: &Config) -> Result<()> {
     }
     say(table.trim_fmt())?;
     say("within, between: held-out pairwise accuracy for ratings at least 2 apart")?;
+    say("loss: held-out cross-entropy a token, of good statements after their prompts")?;
     damaged.into_iter().try_for_each(say)
 }
 
@@ -175,6 +177,7 @@ fn facts(card: &Card) -> Vec<String> {
         figure("/within/at_least_2/reward_model/value"),
         figure("/between/at_least_2/reward_model/value"),
         figure("/expected_calibration_error/value"),
+        figure("/loss"),
         match card.gate.as_ref().map(|judged| &judged.verdict) {
             None => "not asked",
             Some(Verdict::Better(_)) => "better",

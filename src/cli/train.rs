@@ -331,7 +331,9 @@ impl Run {
             let verdict = Verdict::NotEnoughRounds { rounds };
             return Ok(Some(Judged { against, verdict }));
         }
+        // Neither has a calibration: the candidates have none yet.
         let active = Handle::current().block_on(engines::reward_model(&self.config))?;
+        let active = active.uncalibrated();
         let mut rounds = Vec::new();
         for (number, (others, fold)) in (1..).zip(self.folds(deliberations)) {
             note(format!("the gate: training {number} of 4"));
@@ -368,7 +370,11 @@ impl Run {
 
     /// For each of the four folds: the other deliberations, and its own.
     fn folds(&self, deliberations: &[Deliberation]) -> [(Vec<Deliberation>, Vec<Deliberation>); 4] {
-        gate::folds(deliberations.len(), self.args.seed).map(|fold| {
+        let questions: Vec<&str> = deliberations
+            .iter()
+            .map(|row| row.question.as_str())
+            .collect();
+        gate::folds(&questions, self.args.seed).map(|fold| {
             let (own, others): (Vec<_>, Vec<_>) = deliberations
                 .iter()
                 .cloned()

@@ -135,12 +135,7 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
                 progress: facilitator.progress(key),
             };
             asked
-                .answer(render::status(
-                    &asked.bot.host,
-                    asked.wording(),
-                    &view,
-                    false,
-                ))
+                .answer(render::status(asked.wording(), &view, false))
                 .await
         }
         CustomId::Handback { .. } => {

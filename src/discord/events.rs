@@ -72,10 +72,10 @@ pub async fn handle(
                 .place_gone(guild, Channel(thread.id.get()))
                 .await?;
         }
-        FullEvent::ThreadUpdate { new, .. } => {
-            if new.thread_metadata.is_some_and(|thread| thread.archived) {
-                facilitator.thread_changed(Guild(new.guild_id.get()), Channel(new.id.get()));
-            }
+        FullEvent::ThreadUpdate { new, .. }
+            if new.thread_metadata.is_some_and(|thread| thread.archived) =>
+        {
+            facilitator.thread_changed(Guild(new.guild_id.get()), Channel(new.id.get()));
         }
         FullEvent::GuildCreate { guild, .. } => {
             facilitator

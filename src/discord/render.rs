@@ -64,8 +64,6 @@ pub struct HostFacts {
     pub processed: Processed,
     /// How much of an opinion a draft reads.
     pub opinion_characters: usize,
-    /// How many candidates a drafting is asked for.
-    pub candidates: usize,
 }
 
 /// Where opinions are read by models.

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -14,7 +15,7 @@ use rand::Rng;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
-use super::platform::{Platform, PlatformError, Progress, View};
+use super::platform::{Platform, PlatformError, View};
 use super::{Facilitator, Live};
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::round::board::{Item, Shown};
@@ -510,7 +511,7 @@ impl<P: Platform> Facilitator<P> {
         let Some(input) = live.round().draft_input() else {
             return;
         };
-        live.set_progress(0, self.models.wanted());
+        live.set_drafted(0);
         let started = Instant::now();
         let drafted = self.candidates(live, &input).await;
         let saved = match drafted {
@@ -545,7 +546,7 @@ impl<P: Platform> Facilitator<P> {
 
     /// A model that panics is one that fails.
     async fn drafting_ended(&self, live: &Live, ended: Result<(), JoinError>) {
-        *live.progress.lock().expect("nobody panics with it") = Progress::default();
+        live.set_drafted(0);
         if ended.is_err_and(|error| error.is_panic()) {
             let key = live.round().key;
             tracing::error!(
@@ -565,11 +566,10 @@ impl<P: Platform> Facilitator<P> {
         let members: Vec<_> = input.opinions.iter().map(|(member, _)| *member).collect();
         let names = self.platform.names(guild, &members).await;
         let seed = u64::from(self.rng().random::<u32>());
-        let wanted = self.models.wanted();
         let mut candidates = self
             .models
             .draft(input, &names, seed, &|drafted| {
-                live.set_progress(drafted, wanted);
+                live.set_drafted(drafted);
             })
             .await?;
 
@@ -633,12 +633,8 @@ impl<P: Platform> Facilitator<P> {
 }
 
 impl Live {
-    fn set_progress(&self, drafted: usize, wanted: usize) {
-        *self.progress.lock().expect("nobody panics with it") = Progress {
-            position: None,
-            drafted,
-            wanted,
-        };
+    fn set_drafted(&self, drafted: usize) {
+        self.drafted.store(drafted, Ordering::Relaxed);
         self.wake.notify_one();
     }
 }

@@ -100,6 +100,15 @@ impl RewardModel {
         })
     }
 
+    /// The same model without its calibration.
+    #[must_use]
+    pub fn uncalibrated(self) -> Self {
+        Self {
+            calibration: Calibration::default(),
+            ..self
+        }
+    }
+
     /// Whether there is room for a candidate after this question and opinion.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! predictions with the active model's, on the same pairs of statements, by a paired bootstrap over
 //! the rounds: pairs of one round are not independent, rounds are.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use rand::seq::SliceRandom;
@@ -110,13 +111,17 @@ pub fn judge(rounds: &[RoundOutcome], held_out: HeldOut, seed: u64) -> Verdict {
     }
 }
 
-/// Deals the indices of `rounds` rounds into four folds whose sizes differ by at most 1.
-pub fn folds(rounds: usize, seed: u64) -> [Vec<usize>; 4] {
-    let mut indices: Vec<usize> = (0..rounds).collect();
+/// Deals the indices of rounds with these questions into four folds, evenly but for this: rounds on
+/// the same question are in the same fold, so that no model has seen a question that it predicts for.
+pub fn folds(questions: &[&str], seed: u64) -> [Vec<usize>; 4] {
+    let mut indices: Vec<usize> = (0..questions.len()).collect();
     indices.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let mut folds: [Vec<usize>; 4] = Default::default();
-    for (place, index) in indices.into_iter().enumerate() {
-        folds[place % 4].push(index);
+    let mut fold_of = HashMap::new();
+    for index in indices {
+        let smallest = (0..4).min_by_key(|&fold| folds[fold].len()).unwrap_or(0);
+        let fold = *fold_of.entry(questions[index]).or_insert(smallest);
+        folds[fold].push(index);
     }
     folds
 }
@@ -173,6 +178,8 @@ impl fmt::Display for Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     const EVEN: HeldOut = HeldOut {
@@ -285,15 +292,33 @@ mod tests {
 
     #[test]
     fn every_round_is_in_exactly_one_fold() {
+        let names: Vec<String> = (0..41).map(|index| format!("Question {index}?")).collect();
+        let questions: Vec<&str> = names.iter().map(String::as_str).collect();
         for count in [0, 3, 8, 41] {
-            let folds = folds(count, 9);
+            let folds = folds(&questions[..count], 9);
             let sizes = folds.each_ref().map(Vec::len);
             assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1);
             let mut all = folds.concat();
             all.sort_unstable();
             assert_eq!(all, (0..count).collect::<Vec<_>>());
         }
-        assert_eq!(folds(41, 9), folds(41, 9));
-        assert_ne!(folds(41, 9), folds(41, 10));
+        assert_eq!(folds(&questions, 9), folds(&questions, 9));
+        assert_ne!(folds(&questions, 9), folds(&questions, 10));
+    }
+
+    #[test]
+    fn rounds_on_one_question_are_in_one_fold() {
+        let questions = ["a", "b", "a", "c", "d", "a", "e", "b", "f", "g", "h", "a"];
+        for seed in 0..20 {
+            let folds = folds(&questions, seed);
+            let mut seen = HashSet::new();
+            for fold in &folds {
+                let of_fold: HashSet<&str> = fold.iter().map(|&index| questions[index]).collect();
+                assert!(of_fold.iter().all(|question| seen.insert(*question)));
+            }
+            assert_eq!(seen.len(), 8);
+            assert_eq!(folds.concat().len(), questions.len());
+            assert!(folds.iter().all(|fold| !fold.is_empty()), "{folds:?}");
+        }
     }
 }

@@ -69,7 +69,6 @@ impl RunningBot {
             host: HostFacts {
                 processed: Processed::Local,
                 opinion_characters: config.generator.opinion_characters,
-                candidates: config.generator.candidates,
             },
         };
         let shutdown = CancellationToken::new();

@@ -221,12 +221,7 @@ async fn status(
         progress: facilitator.progress(round.key),
     };
     asked
-        .answer(render::status(
-            &asked.bot.host,
-            asked.wording(),
-            &view,
-            organiser,
-        ))
+        .answer(render::status(asked.wording(), &view, organiser))
         .await
 }
 

@@ -21,7 +21,7 @@ pub fn card(host: &HostFacts, wording: &Wording, view: &View<'_>) -> Look {
     }
     let mut embed = Embed::of(about).field(
         wording.say("card-state", &[]),
-        in_thread(wording, round, state(host, wording, view)),
+        in_thread(wording, round, state(wording, view)),
     );
     if let Some(given) = answer(wording, round) {
         embed = embed.field(wording.say("answer-heading", &[]), given);

@@ -2,7 +2,7 @@
 
 use super::phrases::{excerpt, link, on};
 use super::state::{opinions, phase, state};
-use super::{Button, Embed, HostFacts, Look};
+use super::{Button, Embed, Look};
 use crate::deliberation::id::Member;
 use crate::deliberation::round::board::Item;
 use crate::deliberation::round::{OpinionRefused, Phase, Round};
@@ -129,12 +129,12 @@ pub fn handed_back(wording: &Wording, round: &Round, member: Member) -> Look {
 }
 
 /// Where a round stands; organisers are told what they can do.
-pub fn status(host: &HostFacts, wording: &Wording, view: &View<'_>, organiser: bool) -> Look {
+pub fn status(wording: &Wording, view: &View<'_>, organiser: bool) -> Look {
     let round = view.round;
     let mut lines = vec![
         wording.say("status-title", &[("round", round.key.number.into())]),
         neutral::line(&round.question, QUESTION),
-        state(host, wording, view),
+        state(wording, view),
     ];
     if organiser {
         lines.extend(reports(wording, round));

@@ -24,7 +24,6 @@ pub fn host() -> HostFacts {
     HostFacts {
         processed: Processed::Local,
         opinion_characters: 1200,
-        candidates: 16,
     }
 }
 

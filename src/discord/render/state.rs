@@ -1,6 +1,5 @@
 //! Where a round stands, in sentences.
 
-use super::HostFacts;
 use super::phrases::{deadline, from_now, on};
 use crate::deliberation::outcome::Outcome;
 use crate::deliberation::round::{Cancellation, Phase, Round, Time};
@@ -8,7 +7,7 @@ use crate::discord::wording::Wording;
 use crate::facilitator::platform::{Progress, View};
 
 /// One sentence a line.
-pub fn state(host: &HostFacts, wording: &Wording, view: &View<'_>) -> String {
+pub fn state(wording: &Wording, view: &View<'_>) -> String {
     let round = view.round;
     let lines = match &round.phase {
         Phase::Opinions { closes, extended } => {
@@ -27,7 +26,7 @@ pub fn state(host: &HostFacts, wording: &Wording, view: &View<'_>) -> String {
         Phase::TooFew { .. } => vec![opinions(wording, round), wording.say("state-too-few", &[])],
         Phase::Drafting {
             failures, retry_at, ..
-        } => drafting(host, wording, round, view.progress, *failures, *retry_at),
+        } => drafting(wording, round, view.progress, *failures, *retry_at),
         Phase::Posting { .. } => vec![wording.say("state-posting", &[])],
         Phase::Rating { .. } => rating(wording, round),
         Phase::Concluded { at, result } => vec![
@@ -101,7 +100,6 @@ pub fn phase(wording: &Wording, round: &Round) -> String {
 }
 
 fn drafting(
-    host: &HostFacts,
     wording: &Wording,
     round: &Round,
     progress: Progress,
@@ -125,13 +123,11 @@ fn drafting(
             ],
         )),
         (None, Some(0)) => {
-            // Nothing is known of the job before its first step.
-            let wanted = progress.wanted.max(host.candidates);
             lines.push(wording.say(
                 "state-drafts",
                 &[
                     ("drafted", progress.drafted.into()),
-                    ("wanted", wanted.into()),
+                    ("wanted", progress.wanted.into()),
                 ],
             ));
         }

@@ -594,17 +594,17 @@ fn no_word_of_an_opinion_is_lost() {
 #[test]
 fn organisers_are_told_what_they_can_do() {
     let round = with_opinions(&OPINIONS[..2], reactions());
-    let for_organisers = status(&host(), &wording(), &view(&round), true);
+    let for_organisers = status(&wording(), &view(&round), true);
     shows(
         &for_organisers,
         &["2 of 5 opinions", "`/round extend`", "[See the card]"],
     );
-    let for_members = status(&host(), &wording(), &view(&round), false);
+    let for_members = status(&wording(), &view(&round), false);
     shows_nothing_of(&for_members, &["Organisers"]);
     let mut reported = rating(reactions(), &CANDIDATES);
     reported.report(CandidateKey(1), Member(3));
     shows(
-        &status(&host(), &wording(), &view(&reported), true),
+        &status(&wording(), &view(&reported), true),
         &["1 member reported [a candidate](https://discord.com/channels/1/11/"],
     );
 }
@@ -684,7 +684,7 @@ fn everything(round: &Round) -> Vec<(Option<Item>, Look)> {
     }
     looks.push((None, why(&wording, round)));
     looks.push((None, opinion_withdrawn(&wording, round)));
-    looks.push((None, status(&host, &wording, &view, true)));
+    looks.push((None, status(&wording, &view, true)));
     looks.push((None, list(&wording, &vec![round.clone(); 30])));
     looks
 }

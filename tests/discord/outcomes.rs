@@ -1,16 +1,14 @@
 //! What comes of a round, by how many write, and by what people really say of the candidates.
 
-mod support;
-
-use chrono::TimeDelta;
-use serde_json::json;
-use support::bot;
-use support::discord::{Message, Person};
-use support::night_buses;
-use support::town::{
+use crate::support::bot;
+use crate::support::discord::{Message, Person};
+use crate::support::night_buses;
+use crate::support::town::{
     Town, button_of, candidate_of, digit, has_button, open_form, press, says, send, statement_of,
     thread_of, write,
 };
+use chrono::TimeDelta;
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_with_which_two_thirds_of_the_raters_agree_is_a_consensus() {

@@ -1,20 +1,22 @@
 //! Whole rounds on Discord, with the real models and a real store: from `/round open` to the
 //! statement.
 
-mod support;
+use std::time::Duration;
 
+use crate::support::bot;
+use crate::support::discord::Message;
+use crate::support::town::{
+    Town, candidate_of, digit, press, rate_in_private, says, statement_of, thread_of,
+};
 use accord::deliberation::round::{CandidateKey, Round};
 use chrono::TimeDelta;
 use serde_json::json;
-use support::bot;
-use support::discord::Message;
-use support::town::{
-    Town, candidate_of, digit, press, rate_in_private, says, statement_of, thread_of,
-};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_writes_rates_by_reaction_and_gets_the_best_of_sixteen_candidates() {
     let town = Town::with(bot::models(16, 80).await).await;
+    // Minutes on a machine that does something else as well.
+    town.discord.wait_at_most(Duration::from_secs(900));
     let card = town.opens_round(json!({})).await;
     let candidates = town.drafts(&card).await;
     assert!((3..=5).contains(&candidates.len()), "{}", candidates.len());

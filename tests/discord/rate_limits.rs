@@ -1,11 +1,9 @@
 //! A round within Discord's rate limits, which serenity's own rate limiter keeps: as in production.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::town::{SOON, Town, digit, press, says, statement_of, thread_of};
 use serde_json::json;
-use support::town::{SOON, Town, digit, press, says, statement_of, thread_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_round_keeps_within_discords_rate_limits_and_answers_people_meanwhile() {

@@ -1,17 +1,15 @@
 //! What changes a round on its way: members who change their minds, and what organisers can do.
 
-mod support;
-
+use crate::support::discord::{Message, Person, Pinged};
+use crate::support::night_buses;
+use crate::support::town::{
+    SOON, Town, button_of, has_button, open_form, press, says, send, statement_of, text_in,
+    thread_of, write,
+};
 use accord::deliberation::id::Member;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use serenity::all::Permissions;
-use support::discord::{Message, Person, Pinged};
-use support::night_buses;
-use support::town::{
-    SOON, Town, button_of, has_button, open_form, press, says, send, statement_of, text_in,
-    thread_of, write,
-};
 
 const FRIDAYS: &str = "Run them on Fridays and Saturdays, when people are out.";
 const NEVER: &str = "Never. The money is better spent on the day buses.";

@@ -2,17 +2,15 @@
 //! refuses what Discord refuses.
 #![cfg(unix)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::discord::{BOT, FakeDiscord, Message, Person};
+use crate::support::process::Host;
 use accord::deliberation::id::{Guild, RoundKey};
 use accord::deliberation::round::Round;
 use accord::store::Store;
 use serde_json::json;
 use serenity::all::{ChannelId, GuildId, Permissions};
-use support::discord::{BOT, FakeDiscord, Message, Person};
-use support::process::Host;
 
 /// Nobody's words but their own.
 const NAMES: [&str; 6] = [

@@ -1,0 +1,11 @@
+//! The bot on Discord, driven as people do through the fake one: one program, since the fake takes
+//! long to compile and the models take seconds to load.
+
+mod changes;
+mod failures;
+mod hostile_text;
+mod outcomes;
+mod rate_limits;
+mod rounds;
+#[path = "../support/mod.rs"]
+mod support;
