@@ -32,8 +32,8 @@ pub struct Args {
     /// How often the bot is killed
     #[arg(long, default_value_t = 50)]
     times: usize,
-    /// Seconds from a start of the bot to the next kill, on average
-    #[arg(long, default_value_t = 12.0)]
+    /// Seconds that the bot listens before it is killed, on average
+    #[arg(long, default_value_t = 6.0)]
     every: f64,
     /// Of people's choices and pauses, and of the moments
     #[arg(long, default_value_t = 1)]
@@ -84,6 +84,7 @@ struct Life {
 }
 
 struct Kill {
+    round: usize,
     step: Step,
     /// It was killed before it listened again.
     starting: bool,
@@ -151,6 +152,7 @@ async fn play(town: &Town, host: &Host, args: &Args, round: usize, record: &mut 
         host,
         every: Duration::from_secs_f64(args.every),
         times: args.times,
+        round,
         step: at,
         life,
         over: &over,
@@ -193,50 +195,64 @@ struct Keeper<'a> {
     host: &'a Host,
     every: Duration,
     times: usize,
+    round: usize,
     step: watch::Receiver<Step>,
     life: watch::Sender<Life>,
     over: &'a CancellationToken,
 }
+
+/// A bot that is killed every few seconds would never get beyond drafting, which takes longer and
+/// begins again each time: so often it is killed in each step of a round at most.
+const TIMES_IN_A_STEP: usize = 3;
+
+/// While it starts, which takes seconds as well, it is killed so much less often.
+const RARELY: u32 = 4;
 
 /// Keeps the bot running, but for the kills, until the script is over; the bot as it is then.
 async fn keep(keeper: Keeper<'_>, mut rng: ChaCha8Rng, record: &mut Record) -> BotProcess {
     let discord = &keeper.town.discord;
     loop {
         let mut bot = keeper.host.start(discord);
-        let spared = record.kills.len() >= keeper.times;
-        let next = exponential(keeper.every, &mut rng);
-        let moment = async {
-            match spared {
-                true => std::future::pending().await,
-                false => tokio::time::sleep(next).await,
-            }
-        };
-        tokio::pin!(moment);
-        let starting = tokio::select! {
+        let survived = tokio::select! {
             took = bot.listens(discord) => {
                 record.starts.push(took);
-                keeper.life.send_modify(|life| life.listens = true);
-                tokio::select! {
-                    () = keeper.over.cancelled() => return bot,
-                    never = bot.runs() => never,
-                    () = &mut moment => false,
-                }
+                true
             }
-            () = &mut moment => true,
+            () = moment(&keeper, &record.kills, keeper.every * RARELY, &mut rng) => false,
         };
+        if survived {
+            keeper.life.send_modify(|life| life.listens = true);
+            tokio::select! {
+                () = keeper.over.cancelled() => return bot,
+                never = bot.runs() => never,
+                () = moment(&keeper, &record.kills, keeper.every, &mut rng) => {}
+            }
+        }
         bot.kill();
         keeper.life.send_modify(|life| {
             life.listens = false;
             life.deaths += 1;
         });
         let step = *keeper.step.borrow();
-        record.kills.push(Kill { step, starting });
-        println!(
-            "kill {:>3}: {step}, {} after its start{}",
-            record.kills.len(),
-            seconds(next),
-            if starting { ", before it listened" } else { "" }
-        );
+        record.kills.push(Kill {
+            round: keeper.round,
+            step,
+            starting: !survived,
+        });
+        let when = if survived { "" } else { ", before it listened" };
+        println!("kill {:>3}: {step}{when}", record.kills.len());
+    }
+}
+
+/// Waits for a moment when the bot may be killed.
+async fn moment(keeper: &Keeper<'_>, kills: &[Kill], mean: Duration, rng: &mut ChaCha8Rng) {
+    loop {
+        tokio::time::sleep(exponential(mean, rng)).await;
+        let now = (keeper.round, *keeper.step.borrow());
+        let in_step = kills.iter().filter(|kill| (kill.round, kill.step) == now);
+        if kills.len() < keeper.times && in_step.count() < TIMES_IN_A_STEP {
+            return;
+        }
     }
 }
 

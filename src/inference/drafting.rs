@@ -8,6 +8,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::candidates::{Unusable, clean};
 use super::generator::Generator;
@@ -191,11 +192,15 @@ fn usable<'a>(
     if written_by_members.any(|theirs| copies(theirs, &text)) {
         return Err(Unusable::CopiesOpinion);
     }
-    // A name that is also a word of what was read ("Hope", "Bill") says nothing about anybody.
-    let is_read = |name: &str| {
-        whole.question.contains(name) || whole.opinions.iter().any(|o| o.contains(name))
+    // A name that is also a word of what was read ("hope", "bill") says nothing about anybody. But
+    // an opinion that calls somebody by name does not allow candidates to do so.
+    let is_word = |name: &str| {
+        let word = name.to_lowercase();
+        let mut opinions = whole.opinions.iter();
+        whole.question.contains(name)
+            || opinions.any(|opinion| opinion.unicode_words().any(|other| other == word))
     };
-    let mut names = names.iter().filter(|name| !is_read(name));
+    let mut names = names.iter().filter(|name| !is_word(name));
     if names.any(|name| contains_words(&text, name)) {
         return Err(Unusable::NamesMember);
     }
@@ -293,6 +298,31 @@ mod tests {
             prop_assert_eq!(subsets.len(), samples);
             prop_assert!(times_read.iter().max().unwrap() - times_read.iter().min().unwrap() <= 1);
         }
+    }
+
+    #[test]
+    fn no_candidate_names_a_member_whom_an_opinion_names() {
+        let opinions = [
+            "I hope that the buses go on running".to_owned(),
+            "Whatever Ada Lovelace says is wrong, and Ada knows it".to_owned(),
+        ];
+        let brief = Brief {
+            question: "Should buses run at night?",
+            opinions: &opinions,
+            revision: None,
+        };
+        let names = ["Ada Lovelace", "Ada", "Hope"].map(str::to_owned);
+        let judged = |text| usable(text, &brief, &names, std::iter::empty());
+        let named = Err(Unusable::NamesMember);
+        assert_eq!(
+            judged("We do not think as Ada does about night buses."),
+            named
+        );
+        assert_eq!(
+            judged("We think as Ada Lovelace does about night buses."),
+            named
+        );
+        assert!(judged("We hope for a bus every hour until four.").is_ok());
     }
 
     #[test]
