@@ -1,5 +1,7 @@
 //! What comes of a round, by how many write, and by what people really say of the candidates.
 
+use std::time::Duration;
+
 use crate::support::bot;
 use crate::support::discord::{Message, Person};
 use crate::support::night_buses;
@@ -121,6 +123,8 @@ async fn when_two_of_thirty_write_there_is_no_statement_and_nothing_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_forty_write_each_draft_reads_some_and_every_rating_counts() {
     let town = Town::with(bot::models(2, 24).await).await;
+    // Each draft reads as much as the model can.
+    town.discord.wait_at_most(Duration::from_secs(900));
     let many = crowd(&town, 40);
     let card = town.opens_round(json!({})).await;
     for (number, member) in many.iter().enumerate() {

@@ -116,12 +116,11 @@ async fn two_guilds_hold_rounds_at_once_and_see_who_is_drafted_for_first() {
     village.all_write(&second).await;
     town.organises("round close", json!({})).await;
     village.organises("round close", json!({})).await;
-    let status = town.organises("round status", json!({})).await;
-    assert!(status.contains(" of 3 drafts are ready."), "{status}");
+    town.card_says(&first, " of 3 drafts are ready.").await;
     let waits = "1 other round is before this one.";
+    village.card_says(&second, waits).await;
     let status = village.organises("round status", json!({})).await;
     assert!(status.contains(waits), "{status}");
-    village.card_says(&second, waits).await;
 
     let mut favourites = Vec::new();
     for (place, card) in [(&town, &first), (&village, &second)] {

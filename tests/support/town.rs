@@ -136,7 +136,9 @@ impl Town {
     pub async fn stops_the_bot(&mut self) {
         let host = self.host.as_mut().expect("a town that hosts the bot");
         host.bot.take().expect("a running bot").stop().await;
-        self.discord.wait_for_disconnection().await;
+        // After an outage serenity keeps one more session until the process ends.
+        let gone = self.discord.wait_for_disconnection();
+        let _ = tokio::time::timeout(Duration::from_secs(10), gone).await;
     }
 
     pub async fn restarts_the_bot(&mut self) {
