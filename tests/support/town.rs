@@ -77,7 +77,7 @@ impl Town {
         rate_limits: RateLimits,
         models: Arc<dyn Models>,
     ) -> Self {
-        discord.wait_at_most(Duration::from_secs(150));
+        discord.wait_at_most(Duration::from_secs(600));
         let mut town = Self::on(discord, "Town", Clock::system());
         town.host = Some(Host {
             models,
