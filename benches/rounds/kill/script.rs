@@ -229,7 +229,7 @@ impl<'a> Script<'a> {
             }
         };
         for candidate in candidates {
-            if matches!(place, 0 | 1 | 2) {
+            if matches!(place, 0..=2) {
                 react(member, candidate, &mut rng).await;
             }
             if let Some(panel) = &panel {
