@@ -41,7 +41,7 @@ pub struct Args {
 }
 
 /// Where the script is.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Step {
     Opening,
     Opinions,
@@ -74,13 +74,6 @@ impl fmt::Display for Step {
             Self::Result => "result and answer",
         })
     }
-}
-
-/// Whether the bot listens, and how often it was killed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Life {
-    listens: bool,
-    deaths: usize,
 }
 
 struct Kill {
@@ -138,12 +131,12 @@ fn be_as_far_as_discord(discord: &FakeDiscord) {
 /// Plays a round to its end, and checks it.
 async fn play(town: &Town, host: &Host, args: &Args, round: usize, record: &mut Record) {
     let (step, at) = watch::channel(Step::Opening);
-    let (life, alive) = watch::channel(Life::default());
+    let (life, listens) = watch::channel(false);
     let over = CancellationToken::new();
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     rng.set_stream(round as u64);
     let script = async {
-        let told = Script::new(town, alive, step, rng.clone()).play().await;
+        let told = Script::new(town, listens, step, rng.clone()).play().await;
         over.cancel();
         told
     };
@@ -197,7 +190,8 @@ struct Keeper<'a> {
     times: usize,
     round: usize,
     step: watch::Receiver<Step>,
-    life: watch::Sender<Life>,
+    /// Whether the bot listens.
+    life: watch::Sender<bool>,
     over: &'a CancellationToken,
 }
 
@@ -221,7 +215,7 @@ async fn keep(keeper: Keeper<'_>, mut rng: ChaCha8Rng, record: &mut Record) -> B
             () = moment(&keeper, &record.kills, keeper.every * RARELY, &mut rng) => false,
         };
         if survived {
-            keeper.life.send_modify(|life| life.listens = true);
+            keeper.life.send_replace(true);
             tokio::select! {
                 () = keeper.over.cancelled() => return bot,
                 never = bot.runs() => never,
@@ -229,10 +223,7 @@ async fn keep(keeper: Keeper<'_>, mut rng: ChaCha8Rng, record: &mut Record) -> B
             }
         }
         bot.kill();
-        keeper.life.send_modify(|life| {
-            life.listens = false;
-            life.deaths += 1;
-        });
+        keeper.life.send_replace(false);
         let step = *keeper.step.borrow();
         record.kills.push(Kill {
             round: keeper.round,

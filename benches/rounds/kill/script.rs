@@ -10,14 +10,15 @@ use serde_json::json;
 use serenity::all::{Permissions, RoleId, UserId};
 use tokio::sync::watch;
 
-use super::{Life, Step};
+use super::Step;
 use crate::people::{id_on, pause, round_of};
 use crate::support::discord::{Interaction, Message, Person};
 use crate::support::town::{SOON, Town, button_of, candidate_of, digit, has_button, thread_of};
 
 pub struct Script<'a> {
     town: &'a Town,
-    life: watch::Receiver<Life>,
+    /// Whether the bot listens.
+    listens: watch::Receiver<bool>,
     step: watch::Sender<Step>,
     rng: ChaCha8Rng,
 }
@@ -52,13 +53,13 @@ const OPINIONS: [&str; 5] = [
 impl<'a> Script<'a> {
     pub fn new(
         town: &'a Town,
-        life: watch::Receiver<Life>,
+        listens: watch::Receiver<bool>,
         step: watch::Sender<Step>,
         rng: ChaCha8Rng,
     ) -> Self {
         Self {
             town,
-            life,
+            listens,
             step,
             rng,
         }
@@ -322,10 +323,9 @@ impl Script<'_> {
         act: impl Fn() -> Interaction,
         answer: impl AsyncFn(Interaction) -> T,
     ) -> Option<T> {
-        let mut life = self.life.clone();
-        life.wait_for(|life| life.listens)
-            .await
-            .expect("the keeper goes on");
+        let mut listens = self.listens.clone();
+        let keeper = listens.wait_for(|listens| *listens).await;
+        keeper.expect("the keeper goes on");
         let interaction = act();
         let patience = async {
             tokio::time::sleep(SOON).await;
@@ -336,7 +336,7 @@ impl Script<'_> {
         tokio::select! {
             biased;
             answered = answer(interaction.clone()) => Some(answered),
-            _ = life.changed() => None,
+            _ = listens.changed() => None,
             () = patience => None,
         }
     }
@@ -344,13 +344,12 @@ impl Script<'_> {
     /// What comes while the bot listens for so long without being killed.
     async fn within_one_life<T>(&self, long: Duration, comes: impl AsyncFn() -> T) -> Option<T> {
         loop {
-            let mut life = self.life.clone();
-            life.wait_for(|life| life.listens)
-                .await
-                .expect("the keeper goes on");
+            let mut listens = self.listens.clone();
+            let keeper = listens.wait_for(|listens| *listens).await;
+            keeper.expect("the keeper goes on");
             tokio::select! {
                 come = comes() => return Some(come),
-                _ = life.changed() => {}
+                _ = listens.changed() => {}
                 () = tokio::time::sleep(long) => return None,
             }
         }
