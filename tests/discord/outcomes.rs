@@ -122,7 +122,7 @@ async fn when_two_of_thirty_write_there_is_no_statement_and_nothing_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_forty_write_each_draft_reads_some_and_every_rating_counts() {
-    let town = Town::with(bot::models(2, 24).await).await;
+    let town = Town::with(bot::models(2, 48).await).await;
     // Each draft reads as much as the model can.
     town.discord.wait_at_most(Duration::from_secs(900));
     let many = crowd(&town, 40);
