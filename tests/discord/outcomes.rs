@@ -121,7 +121,7 @@ async fn when_two_of_thirty_write_there_is_no_statement_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_forty_write_each_draft_reads_some_and_every_rating_counts() {
+async fn when_forty_write_every_opinion_is_read_and_every_rating_counts() {
     let town = Town::with(bot::models(2, 48).await).await;
     // Each draft reads as much as the model can.
     town.discord.wait_at_most(Duration::from_secs(900));
@@ -144,9 +144,10 @@ async fn when_forty_write_each_draft_reads_some_and_every_rating_counts() {
         "40 of 40 participants rated it: 30 agree, 0 neutral, 10 dissent.",
     );
     let round = town.ends_with_one_round().await;
+    // The model's context holds all forty; tests/generator.rs has groups that exceed it.
     let read = round.candidates[0].provenance.opinions_read.len();
-    assert!(read < 40, "{read}");
-    says(&result, &format!("Each draft read {read} of 40 opinions."));
+    assert_eq!(read, 40);
+    assert!(!result.text().contains("Each draft read"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
