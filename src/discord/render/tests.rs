@@ -13,6 +13,7 @@ use crate::deliberation::round::{
     Cancellation, CandidateKey, OpinionRefused, Phase, RatingMode, Round, Terms, Verdict,
 };
 use crate::discord::custom_id::{CustomId, item_of};
+use crate::facilitator::platform::Progress;
 
 fn drawn(round: &Round, item: Item) -> Look {
     look(&host(), &wording(), &view(round), item)
@@ -148,8 +149,11 @@ fn while_drafting_the_card_tells_how_far_it_is() {
         ],
     );
     assert_eq!(card.mentions, None);
-    view.progress.position = Some(0);
-    view.progress.drafted = 5;
+    view.progress = Progress {
+        position: Some(0),
+        drafted: 5,
+        wanted: 16,
+    };
     shows(
         &look(&host(), &wording(), &view, Item::Card),
         &["5 of 16 drafts are ready."],
