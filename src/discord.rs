@@ -28,6 +28,7 @@ use self::render::HostFacts;
 use self::wording::Wording;
 use crate::config::{Config, RoundDefaults, Shards};
 use crate::deliberation::id::Guild;
+use crate::deliberation::welfare::WelfareFunction;
 use crate::facilitator::Facilitator;
 use crate::facilitator::clock::Clock;
 use crate::facilitator::models::Models;
@@ -39,6 +40,8 @@ pub struct Bot {
     pub wording: Arc<Wording>,
     pub host: HostFacts,
     pub rounds: RoundDefaults,
+    /// What rounds are opened with where nobody says otherwise.
+    pub welfare: WelfareFunction,
 }
 
 /// What the bot is run with, apart from the settings.
@@ -105,6 +108,7 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         wording,
         host,
         rounds: config.rounds.clone(),
+        welfare: config.deliberation.welfare,
     }));
 
     let total = match config.discord.shards {

@@ -116,8 +116,8 @@ async fn a_group_that_exceeds_the_context_is_read_in_balanced_subsets() {
     );
     let settings = DraftingSettings {
         candidates: 3,
-        max_tokens: 24,
-        redraws: 20,
+        max_tokens: 32,
+        redraws: 60,
         ..support::config().generator
     };
     let brief = Brief {

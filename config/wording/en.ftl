@@ -372,7 +372,7 @@ command-round-open = Ask a question, collect opinions in private, and find a sta
     .background = What everybody should know before answering
     .opinions_for = How long opinions can be written, such as 24h or 2 days
     .ratings_for = How long candidates can be rated, such as 24h or 2 days
-    .welfare = How ratings become one order; without it the mean decides
+    .welfare = How ratings become one order; without it as the host has set it, usually the mean
     .posted = How many candidates are posted for rating, 3 to 6
     .minimum = How many opinions are needed
     .rating = By reaction, which everybody can see, or in private
@@ -499,4 +499,4 @@ privacy-erased = { $rounds ->
     [0] Nothing was kept about you here.
     [one] Everything about you in one round is deleted.
    *[other] Everything about you in { $rounds } rounds is deleted.
-  } What stays: statements that were posted, results as they were counted, and your reactions, which are Discord's: remove them there.
+  } What stays: statements that were posted, results as they were counted, and your reactions, which are Discord's. Remove them there: where rating is still open, they are read and kept again.

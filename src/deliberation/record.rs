@@ -24,22 +24,27 @@ pub const QUESTION_CHARACTERS: RangeInclusive<usize> = 1..=1000;
 pub const STATEMENT_CHARACTERS: RangeInclusive<usize> = 1..=4000;
 
 /// A question and a group's opinions on it, perhaps with statements that the group has rated.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(try_from = "UncheckedDeliberation")]
 pub struct Deliberation {
     /// What the answer is filed under. A deliberation without one is named by whoever knows where
     /// it stood, for instance `line 7`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
     pub question: String,
     /// One a participant, at least [`FEWEST_OPINIONS`].
     pub opinions: Vec<String>,
+    /// How much a reward model learns from each participant's ratings, from 0 to 1, one an opinion;
+    /// 1 for all where a file says nothing.
+    pub weights: Vec<f64>,
     /// Empty where nobody has rated anything.
     pub statements: Vec<RatedStatement>,
 }
 
 /// A candidate that a group has rated, on a scale of 1 to 7.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RatedStatement {
     pub text: String,
     /// One an opinion, in the order of the opinions; `None` where that participant did not rate.
@@ -47,6 +52,7 @@ pub struct RatedStatement {
     pub quality: Option<u8>,
     /// How the statement came about, in the shipped corpus: only those of kind `consensus` teach
     /// the generator.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
 }
 
@@ -120,6 +126,8 @@ pub enum RecordError {
         what: &'static str,
         rating: f64,
     },
+    #[error("{weights} weights for {opinions} opinions, expected one an opinion, from 0 to 1")]
+    Weights { weights: usize, opinions: usize },
     #[error("vote {number} is {vote}, expected 1 (agree), 0 (pass) or -1 (disagree)")]
     Vote { number: usize, vote: f64 },
 }
@@ -131,6 +139,7 @@ struct UncheckedDeliberation {
     question: Option<String>,
     #[serde(default)]
     opinions: Vec<String>,
+    weights: Option<Vec<f64>>,
     #[serde(default)]
     statements: Vec<UncheckedStatement>,
 }
@@ -179,6 +188,15 @@ impl TryFrom<UncheckedDeliberation> for Deliberation {
             .zip(unchecked.opinions)
             .map(|(n, text)| bounded(format!("opinion {n}"), &text, OPINION_CHARACTERS))
             .collect::<Result<Vec<_>, _>>()?;
+        let weights = unchecked
+            .weights
+            .unwrap_or_else(|| vec![1.0; opinions.len()]);
+        if weights.len() != opinions.len() || !weights.iter().all(|w| (0.0..=1.0).contains(w)) {
+            return Err(RecordError::Weights {
+                weights: weights.len(),
+                opinions: opinions.len(),
+            });
+        }
         let statements = (1..)
             .zip(unchecked.statements)
             .map(|(n, statement)| checked_statement(n, statement, opinions.len()))
@@ -188,6 +206,7 @@ impl TryFrom<UncheckedDeliberation> for Deliberation {
             topic: unchecked.topic,
             question,
             opinions,
+            weights,
             statements,
         })
     }
@@ -367,6 +386,7 @@ mod tests {
                     "No, it is a duty.".into(),
                     "Only the costs.".into(),
                 ],
+                weights: vec![1.0; 3],
                 statements: vec![RatedStatement {
                     text: "Repay what serving costs.".into(),
                     agreement: vec![Some(4), None, Some(7)],
@@ -375,6 +395,26 @@ mod tests {
                 }],
             }
         );
+    }
+
+    #[test]
+    fn a_deliberation_is_read_as_it_was_written() {
+        let weighted = with("weights", json!([1.0, 0.25, 0.0]));
+        for deliberation in [complete(), weighted] {
+            let read: Deliberation = serde_json::from_value(deliberation).unwrap();
+            let written = serde_json::to_string(&read).unwrap();
+            assert_eq!(serde_json::from_str::<Deliberation>(&written).unwrap(), read);
+        }
+    }
+
+    #[test]
+    fn weights_are_one_an_opinion_and_at_most_1() {
+        for (weights, count) in [(json!([1.0, 0.5]), 2), (json!([1, 1, 1.5]), 3)] {
+            assert_eq!(
+                error_of(with("weights", weights)),
+                format!("{count} weights for 3 opinions, expected one an opinion, from 0 to 1")
+            );
+        }
     }
 
     #[test]

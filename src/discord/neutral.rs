@@ -219,8 +219,8 @@ regexes! {
     BLOCK = r"(?m)^([ ]*)(\#{1,3}|-\#|>>>|>|[-+])(\s|$)";
     NUMBERED = r"(?m)^([ ]*\d+)\.(\s|$)";
     LINK = r"(?i)<(https?://[^\s<>]+)>|https?://[^\s<>]+";
-    /// And what would be taken for the style of an emoji.
-    NOT_IN_LINKS = r"[*~|`\\\u{fe0e}\u{fe0f}]";
+    /// And what would be taken for the style of an emoji, or join what no longer stands beside it.
+    NOT_IN_LINKS = r"[*~|`\\\u{200c}\u{200d}\u{fe0e}\u{fe0f}]";
 }
 
 /// Flags, or one pictogram with all that joins it.
@@ -269,6 +269,10 @@ mod tests {
             ("<https://a.example>", "<https://a.example>"),
             (r"\https://a.example", r"\\<https://a.example>"),
             ("https://a.example/*b", "<https://a.example/%2Ab>"),
+            (
+                "https://a.example/😀\u{fe0f}\u{200d}😀",
+                "<https://a.example/😀%EF%B8%8F%E2%80%8D😀>",
+            ),
         ] {
             assert_eq!(text(hostile, 4000), shown);
         }

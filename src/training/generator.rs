@@ -332,6 +332,7 @@ mod tests {
             topic: None,
             question: "Night buses?".into(),
             opinions: vec!["Yes, please.".into(); 3],
+            weights: vec![1.0; 3],
             statements: vec![
                 statement(Some(6), Some("consensus"), [1, 1, 1]),
                 statement(Some(5), Some("consensus"), [7, 7, 7]),

@@ -65,6 +65,7 @@ mod tests {
             topic: None,
             question: format!("Question {question}?"),
             opinions: Vec::new(),
+            weights: Vec::new(),
             statements: Vec::new(),
         }
     }

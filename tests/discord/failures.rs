@@ -16,7 +16,7 @@ use serenity::all::Permissions;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_goes_on_where_it_was_whenever_the_bot_is_restarted() {
-    let mut town = Town::with(bot::models(3, 24).await).await;
+    let mut town = Town::with(bot::models(3, 40).await).await;
     let card = town.opens_round(json!({})).await;
     town.restarts_the_bot().await;
     town.all_write(&card).await;

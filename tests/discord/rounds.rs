@@ -108,7 +108,7 @@ async fn a_group_rates_in_private_and_sees_nothing_of_it_before_the_close() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_guilds_hold_rounds_at_once_and_see_who_is_drafted_for_first() {
-    let town = Town::with(bot::models(3, 32).await).await;
+    let town = Town::with(bot::models(3, 40).await).await;
     let village = town.neighbour();
     let first = town.opens_round(json!({})).await;
     let second = village.opens_round(json!({})).await;

@@ -131,6 +131,7 @@ pub async fn models(candidates: usize, tokens: usize) -> Arc<LocalModels> {
     let mut settings = config.generator.clone();
     settings.candidates = candidates;
     settings.max_tokens = tokens;
+    settings.redraws = 30;
     Arc::new(LocalModels {
         generator: Generator {
             model: served.clone(),

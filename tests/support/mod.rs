@@ -72,13 +72,15 @@ pub async fn served_model() -> Arc<ServedModel> {
     )
 }
 
-/// `accord` with short drafts, so that a test with the real model takes seconds.
+/// `accord` with few and short drafts, so that a test with the real model takes seconds. Which of
+/// them end within their tokens depends on the machine, so they are drawn again more patiently.
 pub fn accord(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_accord"));
     command
         .args(arguments)
         .env("ACCORD_GENERATOR__CANDIDATES", "2")
-        .env("ACCORD_GENERATOR__MAX_TOKENS", "24")
+        .env("ACCORD_GENERATOR__MAX_TOKENS", "40")
+        .env("ACCORD_GENERATOR__REDRAWS", "30")
         .stdin(Stdio::null());
     command
 }

@@ -22,7 +22,7 @@ pub async fn remembering() -> Arc<dyn Models> {
     static MODELS: OnceCell<Arc<Remembering>> = OnceCell::const_new();
     let made = MODELS.get_or_init(|| async {
         Arc::new(Remembering {
-            real: bot::models(3, 32).await,
+            real: bot::models(3, 40).await,
             drafted: Mutex::default(),
             predicted: Mutex::default(),
         })

@@ -140,10 +140,7 @@ async fn open(
         None => Ok(set.unwrap_or(default)),
     };
     let terms = Terms {
-        welfare: welfare.map_or(
-            WelfareFunction::Alpha(InequalityAversion::UTILITARIAN),
-            Into::into,
-        ),
+        welfare: welfare.map_or(asked.bot.welfare, Into::into),
         minimum: minimum
             .map(|minimum| minimum as usize)
             .or(settings.minimum)
