@@ -5,6 +5,7 @@
 
 mod canvas;
 pub mod ratings;
+pub mod versions;
 
 use std::sync::{Arc, LazyLock};
 

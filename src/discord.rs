@@ -28,11 +28,15 @@ use self::render::HostFacts;
 use self::wording::Wording;
 use crate::config::{Config, RoundDefaults, Shards};
 use crate::deliberation::id::Guild;
+use crate::deliberation::retraining::Model;
 use crate::deliberation::welfare::WelfareFunction;
 use crate::facilitator::Facilitator;
 use crate::facilitator::clock::Clock;
 use crate::facilitator::models::Models;
+use crate::facilitator::retraining::{self, Trainer};
 use crate::store::Store;
+use crate::training::card::Kind;
+use crate::training::versions::Versions;
 
 /// What every command and event can reach.
 pub struct Bot {
@@ -42,12 +46,26 @@ pub struct Bot {
     pub rounds: RoundDefaults,
     /// What rounds are opened with where nobody says otherwise.
     pub welfare: WelfareFunction,
+    /// The host's versions, which serve where a guild has none of its own active.
+    reward_versions: Versions,
+    generator_versions: Versions,
+}
+
+impl Bot {
+    /// The host's versions of a model.
+    pub fn host_versions(&self, model: Model) -> Versions {
+        match model {
+            Model::RewardModel => self.reward_versions.clone(),
+            Model::Generator => self.generator_versions.clone(),
+        }
+    }
 }
 
 /// What the bot is run with, apart from the settings.
 pub struct Parts {
     pub store: Store,
     pub models: Arc<dyn Models>,
+    pub trainer: Arc<dyn Trainer>,
     pub clock: Clock,
     /// Made by [`http::http`].
     pub http: Http,
@@ -63,6 +81,7 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
     let Parts {
         store,
         models,
+        trainer,
         clock,
         http,
         host,
@@ -102,13 +121,21 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
     }
 
     let platform = DiscordPlatform::new(client.http.clone(), me.id, wording.clone(), host.clone());
-    let facilitator = Facilitator::new(store, platform, models, config.outcome, clock);
+    let retraining = retraining::Parts {
+        trainer,
+        limits: config.retraining.limits(),
+        data_dir: config.data_dir.clone(),
+    };
+    let thresholds = config.outcome;
+    let facilitator = Facilitator::new(store, platform, models, thresholds, clock, retraining);
     let _ = complete.set(Arc::new(Bot {
         facilitator: facilitator.clone(),
         wording,
         host,
         rounds: config.rounds.clone(),
         welfare: config.deliberation.welfare,
+        reward_versions: config.versions(Kind::Reward)?,
+        generator_versions: config.versions(Kind::Generator)?,
     }));
 
     let total = match config.discord.shards {

@@ -10,6 +10,7 @@ mod driver;
 pub mod models;
 pub mod platform;
 pub mod queue;
+pub mod retraining;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,8 +31,10 @@ use self::driver::Needs;
 use self::models::Models;
 use self::platform::{Platform, Progress};
 use self::queue::DraftingQueue;
+use self::retraining::{Parts, Retrainings};
 use crate::deliberation::id::{Channel, Guild, Member, Message, RoundKey};
 use crate::deliberation::outcome::OutcomeThresholds;
+use crate::deliberation::retraining::RetrainingKey;
 use crate::deliberation::round::board::Item;
 use crate::deliberation::round::{Place, Round, Terms, Time};
 use crate::store::Store;
@@ -49,6 +52,7 @@ pub struct Facilitator<P> {
     /// date: somebody else may take the round up, change it, and let it go in between.
     entering: tokio::sync::Mutex<()>,
     queue: DraftingQueue,
+    retrainings: Retrainings,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -80,6 +84,7 @@ impl<P: Platform> Facilitator<P> {
         models: Arc<dyn Models>,
         thresholds: OutcomeThresholds,
         clock: Clock,
+        retraining: Parts,
     ) -> Arc<Self> {
         Arc::new(Self {
             store,
@@ -90,20 +95,22 @@ impl<P: Platform> Facilitator<P> {
             live: RwLock::default(),
             entering: tokio::sync::Mutex::default(),
             queue: DraftingQueue::default(),
+            retrainings: Retrainings::new(retraining),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
         })
     }
 
-    /// Takes up all rounds of the guilds that `mine` names, where they were left, and looks after
-    /// the texts' expiry from now on.
+    /// Takes up all rounds and retrainings of the guilds that `mine` names, where they were left, and
+    /// looks after the texts' expiry from now on.
     ///
     /// # Errors
     /// A store that cannot be read.
     pub async fn start(
         self: &Arc<Self>,
-        mine: impl Fn(Guild) -> bool + Send + 'static,
+        mine: impl Fn(Guild) -> bool + Clone + Send + 'static,
     ) -> Result<()> {
+        self.start_retraining(mine.clone()).await?;
         let alone = self.entering.lock().await;
         let rounds = self.store.live_rounds(mine).await?;
         tracing::info!(rounds = rounds.len(), "took up the rounds of the store");
@@ -285,6 +292,7 @@ impl<P: Platform> Facilitator<P> {
                 .await?;
             erased += usize::from(changed);
         }
+        self.forget_in_retrainings(guild, member).await?;
         self.store.rewrite().await?;
         Ok(erased)
     }
@@ -304,6 +312,7 @@ impl<P: Platform> Facilitator<P> {
             })
             .await?;
         }
+        self.stop_retrainings(guild).await?;
         self.store.guild_left(guild, self.clock.now()).await
     }
 
@@ -320,6 +329,7 @@ impl<P: Platform> Facilitator<P> {
         let left = self.store.guilds_left_before(now - GUILD_KEPT_FOR).await?;
         for &guild in &left {
             self.store.erase_guild(guild).await?;
+            self.erase_retrainings(guild).await?;
         }
         if !expired.is_empty() || !left.is_empty() {
             self.store.rewrite().await?;
@@ -441,6 +451,11 @@ impl Live {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("there is no round {}", .0.number)]
 pub struct NoSuchRound(pub RoundKey);
+
+/// There is no retraining of that number in the guild, or not any more.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("there is no retraining {}", .0.number)]
+pub struct NoSuchRetraining(pub RetrainingKey);
 
 const SWEEP_EVERY: TimeDelta = TimeDelta::hours(1);
 

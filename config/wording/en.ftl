@@ -63,6 +63,9 @@ button-see-result = See the result
 button-see-card = See the card
 button-extend = Extend
 button-end = End the round
+button-retrain = Retrain it
+button-not-now = Not now
+button-stop-training = Cancel it
 
 ## Where a round stands
 
@@ -362,6 +365,121 @@ list-more =
     }
 
 
+## Models and retraining
+
+# Within a sentence, and as headings.
+model-reward = reward model
+model-generator = generator
+heading-reward = Reward model: predicts how members rate
+heading-generator = Generator: writes candidates
+# In place of a version's name.
+version-of-host = the host's version
+training-title = **Retraining { $number }: { $model }**
+training-asked = Asked for by { $who } on { $when }.
+training-data = It learns from { $ratings } ratings by { $members } members who agreed to that, in { $rounds } rounds.
+training-imported =
+    { $imported ->
+        [one] { $imported } imported deliberation is added.
+       *[other] { $imported } imported deliberations are added.
+    }
+training-soon = It begins in a moment.
+training-queue =
+    { $before ->
+        [one] { $before } other retraining comes before it.
+       *[other] { $before } other retrainings come before it.
+    }
+training-share = **{ $share } %** of the training is done.
+training-pauses = It pauses while candidates are drafted.
+training-hours = It goes on { $when }: the host trains at certain hours only.
+training-activated = **The new version, { $version }, is better. It is active from now on.** `/model rollback` goes back.
+training-not-better = **The new version is not better than the one that is active, so nothing changes.** With more ratings it may be.
+training-overtaken = **The new version, { $version }, is better than the one that was active when its training began, but another one is active now.** So nothing changes.
+training-not-enough =
+    { $rounds ->
+        [one] **It cannot be told whether the new version is better:** { $rounds } round has ratings to compare. So nothing changes.
+       *[other] **It cannot be told whether the new version is better:** { $rounds } rounds have ratings to compare. So nothing changes.
+    }
+training-failed = **It failed several times and was given up.** Whoever hosts this bot finds in the log why.
+training-no-data = **It ended: there is not enough left to learn from,** or training was turned off.
+training-cancelled-by = **Cancelled by { $who }.** Nothing changes.
+training-compared = On { $rounds } rounds that it had not seen, the new version tells in { $new } % of cases which of two statements a member agrees with more, the active one in { $active } %. The gain lies between { $low } and { $high } points (90 % interval).
+training-compared-loss = On { $rounds } rounds that it had not seen, statements that the group found good cost the new version { $new } nats a token, the active one { $active }; less is better. The gain lies between { $low } and { $high } (90 % interval).
+training-cancelled = The retraining is cancelled.
+training-is-over = The retraining is over already.
+retrain-title = **Retrain the { $model }?**
+retrain-takes = It takes about { $time } and up to { $mib } MiB of memory on the machine of whoever hosts this bot, with low priority; it pauses while candidates are drafted.
+retrain-gate = The version becomes active only if it does clearly better than the active one on rounds that it has not seen, of which there are { $fresh }.
+retrain-policy = **Before the first time:** Discord's Developer Policy restricts the training of models on message content obtained through its API. Accord trains on what members wrote into its own form and on how they rated, and only of those who agreed. Whether that is allowed is for whoever hosts this bot to decide.
+retrain-begins = Retraining { $number } is noted. A message in this channel tells how far it is.
+retrain-left = Nothing is retrained.
+retrain-not-allowed = Whoever hosts this bot does not let this server retrain its models.
+retrain-under-way = Retraining { $number } of this model is under way. `/model status` tells how far it is.
+retrain-too-soon = This model can be retrained again on { $when }.
+retrain-turned-off = Training is turned off. `/settings set` turns it on; each member is then asked whether they agree.
+retrain-too-few =
+    { $missing ->
+        [one] { $rounds } rounds can tell whether a new version is better; { $missing } more is needed.
+       *[other] { $rounds } rounds can tell whether a new version is better; { $missing } more are needed.
+    }
+model-status-title = **The models of this server**
+model-own = Active: **{ $version }**, this server's own
+model-of-host = Active: **{ $version }**, the host's
+model-card = Trained on: { $description }. Tested languages: { $languages }.
+model-no-languages = none named
+model-usable = To learn from: { $ratings } ratings in { $rounds } rounds, { $new } more than the last version had. { $fresh } rounds are new to the active version.
+model-unusable = Not usable: { $why }.
+unusable-agreed =
+    { $rounds ->
+        [one] { $rounds } round with fewer than three participants who agreed to training
+       *[other] { $rounds } rounds with fewer than three participants who agreed to training
+    }
+unusable-deleted =
+    { $rounds ->
+        [one] { $rounds } round whose opinions are deleted
+       *[other] { $rounds } rounds whose opinions are deleted
+    }
+unusable-ratings =
+    { $rounds ->
+        [one] { $rounds } round with too few ratings
+       *[other] { $rounds } rounds with too few ratings
+    }
+model-nothing-new = Nothing is new since the last retraining.
+model-worth-it = A retraining is worth a try, and takes about { $time }: `/model retrain`.
+status-under-way = Under way
+status-training = Retraining { $number } ({ $model }): { $state }
+rolled-back = The { $model } is { $to } again; it was { $from }.
+rollback-nothing = There is no version to go back to: the host's is active.
+report-title = **The versions of the { $model }**
+report-verdicts = When they were trained
+report-better = { $version }: better than the one that was active then
+report-not-better = { $version }: not better than the one that was active then
+report-data = What they learned from
+report-version-data = { $version }: { $ratings } ratings in { $rounds } rounds; { $weighted } members count for less, since they rated the same statement differently the second time{ $erased ->
+    [0] .
+    [one] . **It still contains the data of { $erased } member who took them back since.**
+   *[other] . **It still contains the data of { $erased } members who took them back since.**
+  }
+report-damaged = { $version } is damaged, and cannot be used.
+report-reward-note = How often the order of two ratings is predicted, on rounds that the version has not seen: of two statements by one member, and of one statement by two members; the error is that of the calibration, in rating points. “longer” and “overlap” need no model: the longer statement, and the one closer to the opinion in its words.
+report-generator-note = The cross-entropy a token of statements that were found good, which the version has not seen; less is better.
+# Columns of tables: short.
+table-version = version
+table-within = within
+table-between = between
+table-error = error
+table-longer = longer
+table-overlap = overlap
+table-loss = loss
+table-loss-of-base = untrained
+table-active = { $version }*
+# In the chart: no markdown, short.
+chart-within = two statements
+chart-between = two members
+chart-baseline = without a model
+chart-chance = chance
+chart-active = active
+chart-version-note = { $rounds } rounds
+chart-version-told = { $version }: { $within } % within a member, { $between } % between members.
 
 ## Commands and replies
 
@@ -412,6 +530,14 @@ command-privacy = What Accord keeps about you
 command-privacy-what = What is kept, for how long, and who can see it
 command-privacy-export = Everything that is kept about you, as a file
 command-privacy-erase = Delete everything that is kept about you in this server
+command-model = The models of this server, and retraining them
+command-model-status = Which versions are active, what could be learned, and what is under way
+command-model-retrain = Train a version on the ratings of this server
+    .what = Which model: the one that predicts ratings, or the one that writes candidates
+command-model-report = How good the versions are, and what they learned from
+    .what = Which model: the one that predicts ratings, or the one that writes candidates
+command-model-rollback = Go back to the version that was active before
+    .what = Which model: the one that predicts ratings, or the one that writes candidates
 command-help = What Accord does, and what you can do
 
 # What goes wrong.

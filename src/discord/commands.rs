@@ -1,6 +1,7 @@
 //! The slash commands: one file each.
 
 mod help;
+pub mod model;
 mod opinion;
 mod privacy;
 mod round;
@@ -24,6 +25,7 @@ pub fn all(wording: &Wording) -> Vec<Command> {
     let mut commands = vec![
         round::round(),
         opinion::opinion(),
+        model::model(),
         settings::settings(),
         privacy::privacy(),
         help::help(),

@@ -8,6 +8,7 @@ use serenity::all::{
     ActionRowComponent, ComponentInteraction, ComponentInteractionDataKind, ModalInteraction,
 };
 
+use super::commands;
 use super::custom_id::CustomId;
 use super::permissions::require_organiser;
 use super::render::{self, Look, critique_form, opinion_form};
@@ -144,6 +145,9 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
                 .answer(render::handed_back(asked.wording(), &round, member))
                 .await
         }
+        CustomId::Retrain { model } => commands::model::confirmed(asked, model).await,
+        CustomId::LeaveTraining { .. } => asked.update(render::model::left(asked.wording())).await,
+        CustomId::StopTraining { number } => commands::model::stopped(asked, number).await,
     }
 }
 

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
+use crate::deliberation::retraining::Model;
 use crate::deliberation::round::CandidateKey;
 use crate::deliberation::round::board::Item;
 
@@ -50,10 +51,16 @@ pub enum CustomId {
     Status { round: u32, stage: u8 },
     /// Hands the opinion back to its author after a round was cancelled.
     Handback { round: u32 },
+    /// Confirms a retraining whose estimate was shown.
+    Retrain { model: Model },
+    /// Does without it.
+    LeaveTraining { model: Model },
+    /// Ends the retraining of that number in the guild.
+    StopTraining { number: u32 },
 }
 
 impl CustomId {
-    /// The round that it belongs to.
+    /// The round that it belongs to; 0, which no round has, where it belongs to none.
     pub fn round(self) -> u32 {
         match self {
             Self::Opinion { round }
@@ -72,6 +79,7 @@ impl CustomId {
             | Self::End { round }
             | Self::Status { round, .. }
             | Self::Handback { round } => round,
+            Self::Retrain { .. } | Self::LeaveTraining { .. } | Self::StopTraining { .. } => 0,
         }
     }
 }
@@ -121,6 +129,9 @@ impl fmt::Display for CustomId {
             Self::End { round } => write!(f, "end:{round}"),
             Self::Status { round, stage } => write!(f, "status:{round}:{stage}"),
             Self::Handback { round } => write!(f, "handback:{round}"),
+            Self::Retrain { model } => write!(f, "retrain:{}", number_of(*model)),
+            Self::LeaveTraining { model } => write!(f, "leave:{}", number_of(*model)),
+            Self::StopTraining { number } => write!(f, "halt:{number}"),
         }
     }
 }
@@ -176,8 +187,27 @@ fn parse(text: &str) -> Option<CustomId> {
             stage: number(stage)?,
         },
         ("handback", []) => CustomId::Handback { round },
+        ("retrain", []) => CustomId::Retrain {
+            model: model_of(round)?,
+        },
+        ("leave", []) => CustomId::LeaveTraining {
+            model: model_of(round)?,
+        },
+        ("halt", []) => CustomId::StopTraining { number: round },
         _ => return None,
     })
+}
+
+fn number_of(model: Model) -> u32 {
+    match model {
+        Model::RewardModel => 1,
+        Model::Generator => 2,
+    }
+}
+
+fn model_of(number: u32) -> Option<Model> {
+    let models = [Model::RewardModel, Model::Generator];
+    models.into_iter().find(|model| number_of(*model) == number)
 }
 
 impl Serialize for CustomId {
@@ -201,7 +231,7 @@ mod tests {
 
     fn any_id() -> impl Strategy<Value = CustomId> {
         (
-            0..16_u8,
+            0..19_u8,
             any::<u32>(),
             any::<u32>(),
             any::<u8>(),
@@ -229,6 +259,13 @@ mod tests {
                     12 => CustomId::Extend { round },
                     13 => CustomId::End { round },
                     14 => CustomId::Status { round, stage },
+                    15 => CustomId::StopTraining { number: round },
+                    16 => CustomId::Retrain {
+                        model: Model::RewardModel,
+                    },
+                    17 => CustomId::LeaveTraining {
+                        model: Model::Generator,
+                    },
                     _ => CustomId::Handback { round },
                 }
             })
@@ -265,6 +302,7 @@ mod tests {
             "candidate:1:2",
             "candidate:1:256:3",
             "delete:1",
+            "retrain:3",
         ] {
             assert_eq!(
                 text.parse::<CustomId>(),

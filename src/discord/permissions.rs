@@ -18,6 +18,18 @@ pub async fn require_organiser(asked: &Asked<'_>) -> Result<(), Failure> {
     }
 }
 
+/// Refuses whoever may not manage the server.
+pub fn require_manager(asked: &Asked<'_>) -> Result<(), Failure> {
+    let has = asked.who.permissions.unwrap_or_default();
+    if has.intersects(Permissions::ADMINISTRATOR | Permissions::MANAGE_GUILD) {
+        Ok(())
+    } else {
+        Err(Failure::Told(
+            asked.wording().say("needs-manage-server", &[]),
+        ))
+    }
+}
+
 /// Whether a member may run rounds: by one of the roles that were set, or, where none was, by
 /// permission to manage messages; whoever manages the server always may.
 pub fn is_organiser(member: &serenity::Member, settings: &GuildSettings) -> bool {
@@ -48,6 +60,16 @@ pub fn missing(has: Permissions, rating: RatingMode, threads: bool) -> Permissio
     if threads && has.contains(Permissions::CREATE_PUBLIC_THREADS) {
         needed |= Permissions::SEND_MESSAGES_IN_THREADS;
     }
+    if has.administrator() {
+        Permissions::empty()
+    } else {
+        needed - has
+    }
+}
+
+/// What Accord lacks to post in a channel, and to edit what it posted.
+pub fn missing_for_messages(has: Permissions) -> Permissions {
+    let needed = Permissions::VIEW_CHANNEL | Permissions::SEND_MESSAGES;
     if has.administrator() {
         Permissions::empty()
     } else {
@@ -109,6 +131,15 @@ mod tests {
             Permissions::ADD_REACTIONS | Permissions::EMBED_LINKS
         );
         assert!(missing(all - Permissions::ADD_REACTIONS, RatingMode::Private, true).is_empty());
+    }
+
+    #[test]
+    fn a_retraining_needs_to_be_told_of() {
+        let all = Permissions::all() - Permissions::ADMINISTRATOR;
+        assert!(missing_for_messages(all).is_empty());
+        let mute = all - Permissions::SEND_MESSAGES;
+        assert_eq!(missing_for_messages(mute), Permissions::SEND_MESSAGES);
+        assert!(missing_for_messages(Permissions::ADMINISTRATOR).is_empty());
     }
 
     #[test]

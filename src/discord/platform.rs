@@ -1,6 +1,7 @@
-//! Rounds on Discord: messages, threads and reactions.
+//! Rounds and retrainings on Discord: messages, threads and reactions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -17,9 +18,10 @@ use super::render::{self, HostFacts, Look};
 use super::wording::Wording;
 use crate::deliberation::id::{Channel, Guild, Member, Message};
 use crate::deliberation::rating::Likert;
+use crate::deliberation::retraining::Retraining;
 use crate::deliberation::round::Round;
 use crate::deliberation::round::board::Item;
-use crate::facilitator::platform::{Platform, PlatformError, View};
+use crate::facilitator::platform::{Platform, PlatformError, RetrainingView, View};
 
 /// Discord, as a place where rounds are shown.
 pub struct DiscordPlatform {
@@ -118,7 +120,7 @@ impl Platform for DiscordPlatform {
 
     async fn post(&self, round: &Round, item: Item, look: Look) -> Result<Message, PlatformError> {
         let channel = channel_of(round, item);
-        let nonce = nonce(round, item, self.gone.load(Ordering::Relaxed));
+        let nonce = nonce(&(round.key, item, self.gone.load(Ordering::Relaxed)));
         let message = drawn(move || look.to_message())
             .await
             .nonce(Nonce::String(nonce))
@@ -224,6 +226,37 @@ impl Platform for DiscordPlatform {
             }
         }
         Ok(set)
+    }
+
+    fn retraining_look(&self, view: &RetrainingView<'_>) -> Look {
+        render::model::retraining(&self.wording, view)
+    }
+
+    async fn post_retraining(
+        &self,
+        retraining: &Retraining,
+        look: Look,
+    ) -> Result<Message, PlatformError> {
+        let channel = ChannelId::new(retraining.channel.0);
+        let message = look
+            .to_message()
+            .nonce(Nonce::String(nonce(&retraining.key)))
+            .enforce_nonce(true);
+        let posted = patiently(|| channel.send_message(&self.http, message.clone()));
+        Ok(Message(posted.await?.id.get()))
+    }
+
+    async fn edit_retraining(
+        &self,
+        channel: Channel,
+        message: Message,
+        look: Look,
+    ) -> Result<(), PlatformError> {
+        let channel = ChannelId::new(channel.0);
+        let edit = look.to_edit();
+        let message = MessageId::new(message.0);
+        let edited = patiently(|| channel.edit_message(&self.http, message, edit.clone()));
+        edited.await.map(|_| ())
     }
 
     async fn names(&self, guild: Guild, members: &[Member]) -> Vec<String> {
@@ -335,10 +368,9 @@ pub fn digit(reaction: &ReactionType) -> Option<Likert> {
 }
 
 /// The same for the same post, at most 25 characters: Discord posts it once within some minutes.
-fn nonce(round: &Round, item: Item, gone: u64) -> String {
-    use std::hash::{DefaultHasher, Hash, Hasher};
+fn nonce(post: &impl Hash) -> String {
     let mut hasher = DefaultHasher::new();
-    (round.key, item, gone).hash(&mut hasher);
+    post.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 

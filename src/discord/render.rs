@@ -8,6 +8,7 @@ mod card;
 pub mod form;
 pub mod look;
 mod mine;
+pub mod model;
 mod panel;
 mod phrases;
 mod replies;

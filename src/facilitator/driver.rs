@@ -68,7 +68,7 @@ impl Drop for Memory {
 }
 
 /// People read the card, they do not watch it: a message changes at most this often.
-const EDIT_EVERY: Duration = Duration::from_millis(if cfg!(test) { 30 } else { 3000 });
+pub(super) const EDIT_EVERY: Duration = Duration::from_millis(if cfg!(test) { 30 } else { 3000 });
 
 /// The shortest time after which something that failed is tried again; doubled each time.
 const RETRY_AFTER: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 2000 });
@@ -677,7 +677,7 @@ fn is(error: &anyhow::Error, way: impl Fn(&PlatformError) -> bool) -> bool {
 }
 
 /// For ever where there is nothing to wait for.
-async fn wait_for<T>(what: Option<impl Future<Output = T>>) -> T {
+pub(super) async fn wait_for<T>(what: Option<impl Future<Output = T>>) -> T {
     match what {
         Some(what) => what.await,
         None => std::future::pending().await,

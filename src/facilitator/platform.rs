@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use thiserror::Error;
 
+use super::retraining::TrainingProgress;
 use crate::deliberation::id::{Channel, Guild, Member, Message};
 use crate::deliberation::rating::Likert;
+use crate::deliberation::retraining::Retraining;
 use crate::deliberation::round::Round;
 use crate::deliberation::round::board::Item;
 
@@ -69,6 +71,23 @@ pub trait Platform: Send + Sync + 'static {
         message: Message,
     ) -> impl Future<Output = Result<BTreeMap<Member, BTreeSet<Likert>>, PlatformError>> + Send;
 
+    /// What the message of a retraining looks like now.
+    fn retraining_look(&self, view: &RetrainingView<'_>) -> Self::Look;
+
+    /// Posts the message of a retraining in its channel.
+    fn post_retraining(
+        &self,
+        retraining: &Retraining,
+        look: Self::Look,
+    ) -> impl Future<Output = Result<Message, PlatformError>> + Send;
+
+    fn edit_retraining(
+        &self,
+        channel: Channel,
+        message: Message,
+        look: Self::Look,
+    ) -> impl Future<Output = Result<(), PlatformError>> + Send;
+
     /// What the members are called there, for checking that no candidate names one; kept nowhere.
     fn names(&self, guild: Guild, members: &[Member]) -> impl Future<Output = Vec<String>> + Send;
 }
@@ -78,6 +97,13 @@ pub trait Platform: Send + Sync + 'static {
 pub struct View<'a> {
     pub round: &'a Round,
     pub progress: Progress,
+}
+
+/// A retraining, and how far it is.
+#[derive(Clone, Copy, Debug)]
+pub struct RetrainingView<'a> {
+    pub retraining: &'a Retraining,
+    pub progress: TrainingProgress,
 }
 
 /// How far drafting is.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 
 use crate::deliberation::id::RoundKey;
 
@@ -12,6 +12,8 @@ use crate::deliberation::id::RoundKey;
 pub struct DraftingQueue {
     waiting: Mutex<VecDeque<(RoundKey, Arc<Notify>)>>,
     turn: Semaphore,
+    /// Whether anybody is drafted for.
+    busy: watch::Sender<bool>,
 }
 
 impl Default for DraftingQueue {
@@ -19,6 +21,7 @@ impl Default for DraftingQueue {
         Self {
             waiting: Mutex::default(),
             turn: Semaphore::new(1),
+            busy: watch::Sender::new(false),
         }
     }
 }
@@ -30,6 +33,7 @@ impl DraftingQueue {
         let place = Place { queue: self, round };
         self.lock().push_back((round, moved.clone()));
         moved.notify_one();
+        self.busy.send_replace(true);
         // Fair: in the order of the calls.
         let permit = self.turn.acquire().await.expect("never closed");
         Turn {
@@ -41,6 +45,11 @@ impl DraftingQueue {
     /// 0 for the round that is being drafted; `None` for a round that is not waiting.
     pub fn position(&self, round: RoundKey) -> Option<usize> {
         self.lock().iter().position(|(key, _)| *key == round)
+    }
+
+    /// Whether anybody is being drafted for, or waits for it.
+    pub fn busy(&self) -> watch::Receiver<bool> {
+        self.busy.subscribe()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(RoundKey, Arc<Notify>)>> {
@@ -64,6 +73,7 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut waiting = self.queue.lock();
         waiting.retain(|(key, _)| *key != self.round);
+        self.queue.busy.send_replace(!waiting.is_empty());
         for (_, moved) in waiting.iter() {
             moved.notify_one();
         }
@@ -113,5 +123,16 @@ mod tests {
         let gave_up = tokio::time::timeout(std::time::Duration::from_millis(10), waiting).await;
         assert!(gave_up.is_err());
         assert_eq!(queue.position(round(2)), None);
+    }
+
+    #[tokio::test]
+    async fn it_is_busy_until_the_last_round_has_left() {
+        let queue = DraftingQueue::default();
+        let busy = queue.busy();
+        assert!(!*busy.borrow());
+        let turn = queue.turn(round(1), Arc::default()).await;
+        assert!(*busy.borrow());
+        drop(turn);
+        assert!(!*busy.borrow());
     }
 }

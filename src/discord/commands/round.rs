@@ -14,7 +14,7 @@ use crate::deliberation::round::{LONGEST_PHASE, Place, RatingMode, Round, Terms,
 use crate::deliberation::selection::PostedCandidates;
 use crate::deliberation::welfare::{InequalityAversion, WelfareFunction};
 use crate::discord::neutral;
-use crate::discord::permissions::{self, require_organiser};
+use crate::discord::permissions::{self, require_manager, require_organiser};
 use crate::discord::render;
 use crate::discord::reply::{Asked, Context, Failure};
 use crate::discord::sentences;
@@ -374,12 +374,7 @@ async fn export(
     round: Option<u32>,
 ) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
-    let may = asked.who.permissions.unwrap_or_default();
-    if !may.intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR) {
-        return Err(Failure::Told(
-            asked.wording().say("needs-manage-server", &[]),
-        ));
-    }
+    require_manager(&asked)?;
     asked.defer().await?;
     let round = meant(&asked, round, |round| round.result().is_some()).await?;
     if round.result().is_none() {

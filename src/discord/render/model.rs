@@ -1,0 +1,620 @@
+//! A guild's models, and what becomes of retraining them.
+
+use serde_json::Value as Json;
+
+use super::phrases::{from_now, on, percent, person};
+use super::{Button, Embed, Look};
+use crate::chart::versions::{Accuracy, VersionRow, VersionsWords, versions_chart};
+use crate::deliberation::retraining::{
+    Figures, How, Measure, Model, Refused, Retraining, State, TrainingSet,
+};
+use crate::deliberation::training_data::NotUsable;
+use crate::discord::custom_id::CustomId;
+use crate::discord::neutral;
+use crate::discord::wording::Wording;
+use crate::facilitator::platform::RetrainingView;
+use crate::facilitator::retraining::{HeldUp, Outlook, TrainingProgress};
+use crate::training::card::{Card, Metrics};
+use crate::training::gate::Verdict;
+use crate::training::versions::VersionId;
+
+/// What `/model status` tells of one model.
+pub struct ModelStatus {
+    pub model: Model,
+    pub active: Served,
+    pub outlook: Outlook,
+}
+
+/// The version that serves a guild.
+pub struct Served {
+    pub name: String,
+    /// Of this guild, not the host's.
+    pub is_own: bool,
+    /// `None` for a base model.
+    pub card: Option<Card>,
+}
+
+/// A version in the report.
+pub struct ShownVersion {
+    pub name: String,
+    pub is_own: bool,
+    pub active: bool,
+    /// `None` for a base model, and for a version that is damaged.
+    pub card: Option<Card>,
+}
+
+/// The message that tells how far a retraining is.
+pub fn retraining(wording: &Wording, view: &RetrainingView<'_>) -> Look {
+    let retraining = view.retraining;
+    let mut lines = vec![
+        wording.say(
+            "training-title",
+            &[
+                ("number", retraining.key.number.into()),
+                ("model", model(wording, retraining.model).into()),
+            ],
+        ),
+        standing(wording, retraining, view.progress),
+    ];
+    if let Some(data) = &retraining.data {
+        lines.push(learns_from(wording, data));
+    }
+    lines.push(wording.say(
+        "training-asked",
+        &[
+            ("who", person(wording, retraining.by).into()),
+            ("when", on(retraining.asked_at).into()),
+        ],
+    ));
+    let stop = Button::dangerous(
+        CustomId::StopTraining {
+            number: retraining.key.number,
+        },
+        wording.say("button-stop-training", &[]),
+    );
+    Look::of(lines.join("\n")).buttons((!retraining.is_over()).then_some(stop))
+}
+
+/// What a retraining would take and learn from, to be confirmed.
+pub fn estimate(wording: &Wording, what: Model, outlook: &Outlook) -> Look {
+    let gathered = &outlook.gathered;
+    let mut lines = vec![
+        wording.say(
+            "retrain-title",
+            &[("model", model(wording, what).into())],
+        ),
+        wording.say(
+            "training-data",
+            &[
+                ("ratings", gathered.ratings.into()),
+                ("members", gathered.members.into()),
+                ("rounds", gathered.rounds.len().into()),
+            ],
+        ),
+        wording.say(
+            "retrain-takes",
+            &[
+                ("time", about(wording, outlook).into()),
+                ("mib", outlook.estimate.mib.into()),
+            ],
+        ),
+        wording.say("retrain-gate", &[("fresh", outlook.fresh.into())]),
+    ];
+    if outlook.imported > 0 {
+        lines.push(wording.say("training-imported", &[("imported", outlook.imported.into())]));
+    }
+    if outlook.before > 0 {
+        lines.push(wording.say("training-queue", &[("before", outlook.before.into())]));
+    }
+    if outlook.first {
+        lines.push(wording.say("retrain-policy", &[]));
+    }
+    Look::of(lines.join("\n")).buttons([
+        Button::main(
+            CustomId::Retrain { model: what },
+            wording.say("button-retrain", &[]),
+        ),
+        Button::other(
+            CustomId::LeaveTraining { model: what },
+            wording.say("button-not-now", &[]),
+        ),
+    ])
+}
+
+/// It was confirmed.
+pub fn asked_for(wording: &Wording, number: u32) -> Look {
+    Look::of(wording.say("retrain-begins", &[("number", number.into())]))
+}
+
+/// It was not.
+pub fn left(wording: &Wording) -> Look {
+    Look::of(wording.say("retrain-left", &[]))
+}
+
+/// Why nothing can be retrained now.
+pub fn refused(wording: &Wording, refused: Refused) -> Look {
+    Look::of(why_refused(wording, refused))
+}
+
+/// A version was left for an earlier one.
+pub fn rolled_back(wording: &Wording, what: Model, from: &VersionId, to: &VersionId) -> String {
+    let values = |to: String| {
+        [
+            ("model", model(wording, what).into()),
+            ("from", from.to_string().into()),
+            ("to", to.into()),
+        ]
+    };
+    let to = match to {
+        VersionId::Shipped => wording.say("version-of-host", &[]),
+        other => other.to_string(),
+    };
+    let [what, from, to] = values(to);
+    wording.say("rolled-back", &[what, from, to])
+}
+
+/// A sentence as an answer.
+pub fn sentence(text: String) -> Look {
+    Look::of(text)
+}
+
+/// Which versions are active, what could be learned, and what is under way.
+pub fn status(
+    wording: &Wording,
+    models: &[ModelStatus],
+    under_way: &[(&Retraining, TrainingProgress)],
+) -> Look {
+    let mut embed = Embed::default();
+    for status in models {
+        embed = embed.field(
+            model_name(wording, status.model),
+            about_model(wording, status),
+        );
+    }
+    let lines: Vec<String> = under_way
+        .iter()
+        .map(|(retraining, progress)| {
+            wording.say(
+                "status-training",
+                &[
+                    ("number", retraining.key.number.into()),
+                    ("model", model(wording, retraining.model).into()),
+                    ("state", standing(wording, retraining, *progress).into()),
+                ],
+            )
+        })
+        .collect();
+    let embed = embed.field(wording.say("status-under-way", &[]), lines.join("\n"));
+    Look::of(wording.say("model-status-title", &[])).embed(embed)
+}
+
+/// A table of the versions and a chart; what is to be known of them.
+pub fn report(
+    wording: &Wording,
+    what: Model,
+    versions: &[ShownVersion],
+    made: &[Retraining],
+) -> Look {
+    let table = match what {
+        Model::RewardModel => reward_table(wording, versions),
+        Model::Generator => generator_table(wording, versions),
+    };
+    let mut notes = Vec::new();
+    for version in versions.iter().filter(|version| version.is_own) {
+        let came_from = made
+            .iter()
+            .find(|made| made.version() == Some(version.name.as_str()));
+        notes.extend(came_from.map(|made| came_from_data(wording, &version.name, made)));
+        if version.card.is_none() {
+            notes.push(wording.say("report-damaged", &[("version", version.name.as_str().into())]));
+        }
+    }
+    let verdicts: Vec<String> = versions
+        .iter()
+        .filter_map(|version| verdict(wording, version))
+        .collect();
+    let embed = Embed::of(format!("```\n{table}\n```"))
+        .field(wording.say("report-verdicts", &[]), verdicts.join("\n"))
+        .field(wording.say("report-data", &[]), notes.join("\n"))
+        .footer(match what {
+            Model::RewardModel => wording.say("report-reward-note", &[]),
+            Model::Generator => wording.say("report-generator-note", &[]),
+        });
+    let title = wording.say(
+        "report-title",
+        &[("model", model(wording, what).into())],
+    );
+    let chart = (what == Model::RewardModel).then(|| chart(wording, versions));
+    Look::of(title).embed(embed).chart(chart)
+}
+
+fn standing(wording: &Wording, retraining: &Retraining, progress: TrainingProgress) -> String {
+    match &retraining.state {
+        State::Over { how, .. } => outcome(wording, how),
+        State::Waiting | State::Training => {
+            let mut parts = Vec::new();
+            if progress.before > 0 {
+                parts.push(wording.say("training-queue", &[("before", progress.before.into())]));
+            } else if retraining.state == State::Training {
+                let share = (progress.share * 100.0).floor();
+                parts.push(wording.say("training-share", &[("share", share.into())]));
+            } else {
+                parts.push(wording.say("training-soon", &[]));
+            }
+            match progress.held_up {
+                Some(HeldUp::Until(time)) => {
+                    let when = from_now(time);
+                    parts.push(wording.say("training-hours", &[("when", when.into())]));
+                }
+                Some(HeldUp::Drafting) if progress.before == 0 => {
+                    parts.push(wording.say("training-pauses", &[]));
+                }
+                _ => {}
+            }
+            parts.join(" ")
+        }
+    }
+}
+
+fn outcome(wording: &Wording, how: &How) -> String {
+    let with = |said: String, figures: &Figures| format!("{said}\n{}", compared(wording, figures));
+    match how {
+        How::Activated { version, figures } => with(
+            wording.say("training-activated", &[("version", version.as_str().into())]),
+            figures,
+        ),
+        How::NotBetter { figures, .. } => with(wording.say("training-not-better", &[]), figures),
+        How::Overtaken { version, figures } => with(
+            wording.say("training-overtaken", &[("version", version.as_str().into())]),
+            figures,
+        ),
+        How::NotEnoughRounds { rounds } => {
+            wording.say("training-not-enough", &[("rounds", (*rounds).into())])
+        }
+        How::Failed => wording.say("training-failed", &[]),
+        How::NoData => wording.say("training-no-data", &[]),
+        How::Cancelled { by } => {
+            wording.say("training-cancelled-by", &[("who", person(wording, *by).into())])
+        }
+    }
+}
+
+fn compared(wording: &Wording, figures: &Figures) -> String {
+    let [low, high] = figures.gain;
+    match figures.measure {
+        Measure::Accuracy => wording.say(
+            "training-compared",
+            &[
+                ("rounds", figures.rounds.into()),
+                ("new", percent(figures.new).into()),
+                ("active", percent(figures.active).into()),
+                ("low", signed(low * 100.0, 1).into()),
+                ("high", signed(high * 100.0, 1).into()),
+            ],
+        ),
+        Measure::CrossEntropy => wording.say(
+            "training-compared-loss",
+            &[
+                ("rounds", figures.rounds.into()),
+                ("new", format!("{:.3}", figures.new).into()),
+                ("active", format!("{:.3}", figures.active).into()),
+                ("low", signed(low, 3).into()),
+                ("high", signed(high, 3).into()),
+            ],
+        ),
+    }
+}
+
+fn signed(number: f64, digits: usize) -> String {
+    format!("{number:+.digits$}")
+}
+
+fn learns_from(wording: &Wording, data: &TrainingSet) -> String {
+    let mut line = wording.say(
+        "training-data",
+        &[
+            ("ratings", data.ratings.into()),
+            ("members", data.members.into()),
+            ("rounds", data.rounds.len().into()),
+        ],
+    );
+    if data.imported > 0 {
+        line.push(' ');
+        line.push_str(&wording.say("training-imported", &[("imported", data.imported.into())]));
+    }
+    line
+}
+
+fn about_model(wording: &Wording, status: &ModelStatus) -> String {
+    let outlook = &status.outlook;
+    let name = neutral::line(&status.active.name, NAME);
+    let mut lines = vec![match status.active.is_own {
+        true => wording.say("model-own", &[("version", name.into())]),
+        false => wording.say("model-of-host", &[("version", name.into())]),
+    }];
+    if let Some(card) = &status.active.card {
+        lines.push(wording.say(
+            "model-card",
+            &[
+                ("description", neutral::line(&card.data.description, CARD).into()),
+                (
+                    "languages",
+                    neutral::line(&languages(wording, card), NAME).into(),
+                ),
+            ],
+        ));
+    }
+    let gathered = &outlook.gathered;
+    lines.push(wording.say(
+        "model-usable",
+        &[
+            ("rounds", gathered.rounds.len().into()),
+            ("fresh", outlook.fresh.into()),
+            ("ratings", gathered.ratings.into()),
+            ("new", outlook.new_ratings.into()),
+        ],
+    ));
+    lines.extend(unusable(wording, outlook));
+    lines.push(match outlook.refused {
+        Some(refused) => why_refused(wording, refused),
+        None if outlook.new_ratings == 0 => wording.say("model-nothing-new", &[]),
+        None => wording.say(
+            "model-worth-it",
+            &[("time", about(wording, outlook).into())],
+        ),
+    });
+    lines.join("\n")
+}
+
+const NAME: usize = 100;
+const CARD: usize = 200;
+
+fn languages(wording: &Wording, card: &Card) -> String {
+    match card.languages.is_empty() {
+        true => wording.say("model-no-languages", &[]),
+        false => card.languages.join(", "),
+    }
+}
+
+/// Why rounds cannot be learned from, as far as somebody can do something about it.
+fn unusable(wording: &Wording, outlook: &Outlook) -> Option<String> {
+    let why: Vec<String> = outlook
+        .gathered
+        .unusable
+        .iter()
+        .filter_map(|(why, rounds)| {
+            let rounds = [("rounds", (*rounds).into())];
+            let [rounds] = rounds;
+            match why {
+                NotUsable::Open => None,
+                NotUsable::Cancelled => None,
+                NotUsable::TooFewAgreed => Some(wording.say("unusable-agreed", &[rounds])),
+                NotUsable::TextsDeleted => Some(wording.say("unusable-deleted", &[rounds])),
+                NotUsable::TooFewRatings => Some(wording.say("unusable-ratings", &[rounds])),
+            }
+        })
+        .collect();
+    (!why.is_empty()).then(|| wording.say("model-unusable", &[("why", why.join("; ").into())]))
+}
+
+fn why_refused(wording: &Wording, refused: Refused) -> String {
+    match refused {
+        Refused::NotAllowed => wording.say("retrain-not-allowed", &[]),
+        Refused::UnderWay { number } => {
+            wording.say("retrain-under-way", &[("number", number.into())])
+        }
+        Refused::TooSoon { next } => wording.say("retrain-too-soon", &[("when", on(next).into())]),
+        Refused::TurnedOff => wording.say("retrain-turned-off", &[]),
+        Refused::TooFewRounds { rounds, needed } => wording.say(
+            "retrain-too-few",
+            &[
+                ("rounds", rounds.into()),
+                ("missing", (needed - rounds).into()),
+            ],
+        ),
+    }
+}
+
+/// "2 hours", "20 minutes".
+fn about(wording: &Wording, outlook: &Outlook) -> String {
+    let minutes = outlook.estimate.time.num_minutes().max(1);
+    if minutes < 100 {
+        wording.say("length-minutes", &[("minutes", minutes.into())])
+    } else {
+        let hours = (minutes + 30) / 60;
+        wording.say("length-hours", &[("hours", hours.into())])
+    }
+}
+
+fn came_from_data(wording: &Wording, version: &str, made: &Retraining) -> String {
+    let data = made.data.as_ref();
+    wording.say(
+        "report-version-data",
+        &[
+            ("version", version.into()),
+            ("ratings", data.map_or(0, |data| data.ratings).into()),
+            ("rounds", data.map_or(0, |data| data.rounds.len()).into()),
+            ("weighted", data.map_or(0, |data| data.down_weighted).into()),
+            ("erased", made.erased.into()),
+        ],
+    )
+}
+
+/// What the gate said of a version.
+fn verdict(wording: &Wording, version: &ShownVersion) -> Option<String> {
+    let judged = version.card.as_ref()?.gate.as_ref()?;
+    let name = version.name.as_str();
+    Some(match &judged.verdict {
+        Verdict::Better(_) => wording.say("report-better", &[("version", name.into())]),
+        Verdict::NotBetter(_) => wording.say("report-not-better", &[("version", name.into())]),
+        Verdict::NotEnoughRounds { .. } => return None,
+    })
+}
+
+fn reward_table(wording: &Wording, versions: &[ShownVersion]) -> String {
+    let mut rows = vec![vec![
+        wording.say("table-version", &[]),
+        wording.say("table-within", &[]),
+        wording.say("table-between", &[]),
+        wording.say("table-error", &[]),
+        wording.say("table-longer", &[]),
+        wording.say("table-overlap", &[]),
+    ]];
+    for version in versions {
+        let figures = version.card.as_ref().and_then(|card| measured(&card.metrics));
+        let share = |pointer| share(figures, pointer);
+        let error = figures
+            .and_then(|figures| figures.pointer("/expected_calibration_error/value")?.as_f64());
+        rows.push(vec![
+            row_name(wording, version),
+            share("/within/at_least_1/reward_model/value"),
+            share("/between/at_least_1/reward_model/value"),
+            error.map_or_else(nothing, |error| format!("{error:.2}")),
+            share("/within/at_least_1/longer/value"),
+            share("/within/at_least_1/tf_idf/value"),
+        ]);
+    }
+    aligned(&rows)
+}
+
+fn generator_table(wording: &Wording, versions: &[ShownVersion]) -> String {
+    let mut rows = vec![vec![
+        wording.say("table-version", &[]),
+        wording.say("table-loss", &[]),
+        wording.say("table-loss-of-base", &[]),
+    ]];
+    for version in versions {
+        let figures = version.card.as_ref().and_then(|card| measured(&card.metrics));
+        let loss = |pointer| {
+            let loss = figures.and_then(|figures| figures.pointer(pointer)?.as_f64());
+            loss.map_or_else(nothing, |loss| format!("{loss:.3}"))
+        };
+        rows.push(vec![
+            row_name(wording, version),
+            loss("/loss"),
+            loss("/loss_of_base"),
+        ]);
+    }
+    aligned(&rows)
+}
+
+fn row_name(wording: &Wording, version: &ShownVersion) -> String {
+    let name = neutral::label(&version.name, ROW_NAME).replace('`', "'");
+    match version.active {
+        true => wording.say("table-active", &[("version", name.into())]),
+        false => name,
+    }
+}
+
+const ROW_NAME: usize = 20;
+
+/// Figures on data that the version has not seen: the rounds of the community by cross-fitting, or
+/// else the held-out file, or else the data that it was validated with.
+fn measured(metrics: &Metrics) -> Option<&Json> {
+    metrics
+        .cross_fitted
+        .as_ref()
+        .or(metrics.held_out.as_ref())
+        .or(metrics.validation.as_ref())
+}
+
+fn share(figures: Option<&Json>, pointer: &str) -> String {
+    let share = figures.and_then(|figures| figures.pointer(pointer)?.as_f64());
+    share.map_or_else(nothing, |share| format!("{} %", percent(share)))
+}
+
+fn nothing() -> String {
+    "–".to_owned()
+}
+
+/// The first column to the left, the others to the right.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate();
+        let cells = cells.map(|(column, (cell, width))| match column {
+            0 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ")
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn chart(wording: &Wording, versions: &[ShownVersion]) -> crate::chart::Chart {
+    let rows: Vec<VersionRow> = versions
+        .iter()
+        .map(|version| {
+            let figures = version.card.as_ref().and_then(|card| measured(&card.metrics));
+            let deliberations = figures.and_then(|figures| figures.get("deliberations")?.as_u64());
+            let percent_of = |accuracy: Option<Accuracy>| {
+                let share = accuracy.map(|accuracy| percent(accuracy.value).to_string());
+                share.unwrap_or_else(nothing)
+            };
+            let (within, between) = (accuracy(figures, "within"), accuracy(figures, "between"));
+            VersionRow {
+                label: neutral::label(&version.name, ROW_NAME),
+                active: version.active,
+                note: wording.say(
+                    "chart-version-note",
+                    &[("rounds", deliberations.unwrap_or(0).into())],
+                ),
+                within,
+                between,
+                told: wording.say(
+                    "chart-version-told",
+                    &[
+                        ("version", neutral::label(&version.name, ROW_NAME).into()),
+                        ("within", percent_of(within).into()),
+                        ("between", percent_of(between).into()),
+                    ],
+                ),
+            }
+        })
+        .collect();
+    versions_chart(
+        &rows,
+        &VersionsWords {
+            within: wording.say("chart-within", &[]),
+            between: wording.say("chart-between", &[]),
+            baseline: wording.say("chart-baseline", &[]),
+            chance: wording.say("chart-chance", &[]),
+            active: wording.say("chart-active", &[]),
+        },
+    )
+}
+
+fn accuracy(figures: Option<&Json>, of: &str) -> Option<Accuracy> {
+    let pairs = figures?.get(of)?.get("at_least_1")?;
+    let number = |pointer: &str| pairs.pointer(pointer).and_then(Json::as_f64);
+    let baselines = [number("/longer/value"), number("/tf_idf/value")];
+    Some(Accuracy {
+        value: number("/reward_model/value")?,
+        interval: [
+            number("/reward_model/interval/0")?,
+            number("/reward_model/interval/1")?,
+        ],
+        baseline: baselines.into_iter().flatten().fold(0.5, f64::max),
+    })
+}
+
+/// Within a sentence.
+fn model(wording: &Wording, model: Model) -> String {
+    match model {
+        Model::RewardModel => wording.say("model-reward", &[]),
+        Model::Generator => wording.say("model-generator", &[]),
+    }
+}
+
+/// As a heading.
+fn model_name(wording: &Wording, model: Model) -> String {
+    match model {
+        Model::RewardModel => wording.say("heading-reward", &[]),
+        Model::Generator => wording.say("heading-generator", &[]),
+    }
+}

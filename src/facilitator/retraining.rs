@@ -1,0 +1,907 @@
+//! Retrains the models of guilds on what their members rated: one at a time, while no candidates are
+//! drafted and the hours are right, by a [`Trainer`] that can be interrupted at any time.
+//!
+//! A retraining is a record in the store, as a round is. One task does what is next
+//! ([`Facilitator::retrain_in_turn`]), another makes the messages match ([`showing`]).
+
+pub mod child;
+mod showing;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use tempfile::NamedTempFile;
+use tokio::sync::watch;
+
+use super::driver::wait_for;
+use super::platform::Platform;
+use super::{Facilitator, NoSuchRetraining};
+use crate::deliberation::consent;
+use crate::deliberation::guild::Training;
+use crate::deliberation::id::{Channel, Guild, Member, RoundKey};
+use crate::deliberation::record::Deliberation;
+use crate::deliberation::retraining::{
+    Against, Figures, How, Limits, Measure, Model, Refused, Retraining, RetrainingKey, State,
+    TrainingSet, may_ask,
+};
+use crate::deliberation::round::Time;
+use crate::deliberation::training_data::Gathered;
+use crate::inference::model_files::sync_folder;
+use crate::training::card::{Judged, Kind};
+use crate::training::checkpoint::Checkpoint;
+use crate::training::gate::{Comparison, ROUNDS_NEEDED, Verdict};
+use crate::training::imported;
+use crate::training::versions::{self, Version, VersionId, VersionName, Versions};
+
+/// Trains models, away from everything else.
+pub trait Trainer: Send + Sync + 'static {
+    /// Trains a version, or goes on where an earlier call with the same order was interrupted, and
+    /// does as `control` says meanwhile. `progress` is called with the share that is done.
+    ///
+    /// # Errors
+    /// If the training fails. It may be tried again.
+    fn train<'a>(
+        &'a self,
+        order: &'a Order,
+        control: watch::Receiver<Control>,
+        progress: &'a (dyn Fn(f64) + Send + Sync),
+    ) -> BoxFuture<'a, Result<Ended>>;
+
+    /// What a training on so many ratings takes.
+    fn estimate(&self, model: Model, ratings: usize) -> Estimate;
+}
+
+/// What is to be trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    pub kind: Kind,
+    /// Files of deliberations.
+    pub data: Vec<PathBuf>,
+    /// The folder of the version.
+    pub out: PathBuf,
+    /// The folder of the version that the gate compares with; the host's active one if there is
+    /// none.
+    pub against: Option<PathBuf>,
+    /// For the card: what the data are.
+    pub description: String,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Control {
+    Go,
+    /// Until it may go on.
+    Pause,
+    /// Keeps what it has learned, and ends.
+    Stop,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// The version is in its folder.
+    Finished,
+    /// It was asked to.
+    Stopped,
+}
+
+/// What a training takes, roughly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    pub time: TimeDelta,
+    /// Of memory, at its peak.
+    pub mib: usize,
+}
+
+/// What retraining is done with.
+#[derive(Clone)]
+pub struct Parts {
+    pub trainer: Arc<dyn Trainer>,
+    pub limits: Limits,
+    pub data_dir: PathBuf,
+}
+
+/// What is known of a guild's model before it is retrained.
+#[derive(Clone, Debug)]
+pub struct Outlook {
+    /// Everything that can be trained on, without its text.
+    pub gathered: Gathered,
+    /// Deliberations that were imported.
+    pub imported: usize,
+    /// Of all these, those that the active version has not seen: only they can tell whether another
+    /// one is better.
+    pub fresh: usize,
+    /// Ratings beyond those of the last version.
+    pub new_ratings: usize,
+    pub estimate: Estimate,
+    /// Other retrainings that come before it.
+    pub before: usize,
+    /// Nobody in this guild has retrained anything yet.
+    pub first: bool,
+    /// Why it cannot be asked for now.
+    pub refused: Option<Refused>,
+}
+
+/// How far a retraining is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TrainingProgress {
+    /// Others that come first.
+    pub before: usize,
+    /// From 0 to 1, while it is being trained.
+    pub share: f64,
+    pub held_up: Option<HeldUp>,
+}
+
+/// Why a training does not go on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HeldUp {
+    /// Candidates are being drafted.
+    Drafting,
+    /// The hours are not right before then.
+    Until(Time),
+}
+
+/// The retrainings of one process.
+pub(super) struct Retrainings {
+    parts: Parts,
+    /// All that are remembered: those under way, and those that the versions came from.
+    known: Mutex<BTreeMap<RetrainingKey, Retraining>>,
+    /// Which one is being trained, and how far it is.
+    share: Mutex<Option<(RetrainingKey, f64)>>,
+    /// Tells that something of this has changed.
+    changed: watch::Sender<()>,
+}
+
+/// After a training failed. It may have been killed for want of memory, which takes a while to come
+/// back.
+const RETRY_AFTER: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 20_000 });
+
+impl<P: Platform> Facilitator<P> {
+    /// What speaks for and against retraining a guild's model now.
+    ///
+    /// # Errors
+    /// The store's; a damaged record of the active version.
+    pub async fn outlook(&self, guild: Guild, model: Model) -> Result<Outlook> {
+        let mut gathered = self.training_data(guild).await?;
+        gathered.deliberations.clear();
+        let imported = self.imported(guild).await?.1;
+        let versions = self.retrainings.versions(model.into(), guild);
+        let active = tokio::task::spawn_blocking(move || versions.active()).await??;
+        let known = self.retrainings_of(guild);
+        let of = |version: &VersionId| {
+            let mut made = known.iter().filter(|made| made.model == model);
+            made.find(|made| made.version() == Some(version.to_string().as_str()))
+        };
+        let seen = of(&active).and_then(|made| made.data.as_ref());
+        let fresh = match seen {
+            None => gathered.rounds.len() + imported,
+            Some(seen) => {
+                let seen: BTreeSet<&RoundKey> = seen.rounds.iter().collect();
+                let rounds = gathered.rounds.iter();
+                rounds.filter(|round| !seen.contains(round)).count()
+            }
+        };
+        let made = |made: &&Retraining| made.model == model && made.version().is_some();
+        let last = known.iter().rfind(made).and_then(|made| made.data.as_ref());
+        let allowed = may_ask(
+            &self.retrainings.parts.limits,
+            &known,
+            guild,
+            model,
+            self.clock.now(),
+        );
+        let training = self.store.settings(guild).await?.training;
+        let refused = match allowed {
+            Err(refused) => Some(refused),
+            Ok(()) if training == Training::Off => Some(Refused::TurnedOff),
+            Ok(()) if fresh < ROUNDS_NEEDED => Some(Refused::TooFewRounds {
+                rounds: fresh,
+                needed: ROUNDS_NEEDED,
+            }),
+            Ok(()) => None,
+        };
+        Ok(Outlook {
+            new_ratings: gathered
+                .ratings
+                .saturating_sub(last.map_or(0, |last| last.ratings)),
+            estimate: self.retrainings.estimate(model, gathered.ratings),
+            before: self.retrainings.waiting().len(),
+            first: known.is_empty(),
+            gathered,
+            imported,
+            fresh,
+            refused,
+        })
+    }
+
+    /// Asks for a retraining, which is told of in `channel`.
+    ///
+    /// # Errors
+    /// The outer one is the store's, the inner one says why it cannot be asked for.
+    pub async fn ask_for_retraining(
+        self: &Arc<Self>,
+        guild: Guild,
+        model: Model,
+        by: Member,
+        channel: Channel,
+    ) -> Result<Result<Retraining, Refused>> {
+        let outlook = self.outlook(guild, model).await?;
+        if let Some(refused) = outlook.refused {
+            return Ok(Err(refused));
+        }
+        let now = self.clock.now();
+        let (asked, forgotten, saved) = {
+            let mut known = self.retrainings.known();
+            let of_guild: Vec<Retraining> = of_guild(&known, guild).cloned().collect();
+            // Somebody else may have asked meanwhile.
+            if let Err(refused) =
+                may_ask(&self.retrainings.parts.limits, &of_guild, guild, model, now)
+            {
+                return Ok(Err(refused));
+            }
+            let number = of_guild.last().map_or(0, |last| last.key.number) + 1;
+            let asked = Retraining {
+                key: RetrainingKey { guild, number },
+                model,
+                by,
+                asked_at: now,
+                channel,
+                shown: None,
+                data: None,
+                erased: 0,
+                failures: 0,
+                worked_s: 0,
+                state: State::Waiting,
+                settled: false,
+            };
+            known.insert(asked.key, asked.clone());
+            // What came to nothing is remembered until the next one.
+            let nothing =
+                |made: &&Retraining| made.settled && made.is_over() && made.version().is_none();
+            let forgotten = of_guild.iter().filter(nothing).map(|made| made.key);
+            let forgotten: Vec<RetrainingKey> = forgotten.collect();
+            known.retain(|key, _| !forgotten.contains(key));
+            let saved = self.store.save_retraining(&asked);
+            (asked, forgotten, saved)
+        };
+        saved.await?;
+        self.store.remove_retrainings(forgotten).await?;
+        self.retrainings.changed.send_replace(());
+        tracing::info!(%guild, number = asked.key.number, "a retraining was asked for");
+        Ok(Ok(asked))
+    }
+
+    /// Ends a retraining; whether there was something to end.
+    ///
+    /// # Errors
+    /// [`NoSuchRetraining`] or the store's.
+    pub async fn cancel_retraining(&self, key: RetrainingKey, by: Member) -> Result<bool> {
+        self.change_retraining(key, |retraining, now| retraining.cancel(by, now))
+            .await
+    }
+
+    /// Ends the retrainings of a guild in which training was turned off, or that the bot left.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn stop_retrainings(&self, guild: Guild) -> Result<()> {
+        for retraining in self.retrainings_of(guild) {
+            if !retraining.is_over() {
+                self.change_retraining(retraining.key, |retraining, now| {
+                    retraining.end(How::NoData, now)
+                })
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The retrainings of a guild that are remembered, the latest last.
+    pub fn retrainings_of(&self, guild: Guild) -> Vec<Retraining> {
+        of_guild(&self.retrainings.known(), guild).cloned().collect()
+    }
+
+    /// A guild's own versions.
+    pub fn versions_of(&self, guild: Guild, model: Model) -> Versions {
+        self.retrainings.versions(model.into(), guild)
+    }
+
+    /// How far a retraining is.
+    pub fn training_progress(&self, key: RetrainingKey) -> TrainingProgress {
+        let waiting = self.retrainings.waiting();
+        let share = *self.retrainings.share();
+        TrainingProgress {
+            before: waiting.iter().take_while(|other| **other != key).count(),
+            share: share
+                .filter(|(trained, _)| *trained == key)
+                .map_or(0.0, |(_, share)| share),
+            held_up: self.held_up(),
+        }
+    }
+
+    /// Nothing of a member is to be in what is trained from now on. It is counted how many are in
+    /// the versions that there are.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn forget_in_retrainings(&self, guild: Guild, member: Member) -> Result<()> {
+        let holds = |retraining: &Retraining| {
+            let data = retraining.data.as_ref();
+            data.is_some_and(|data| data.contributors.contains(&(guild, member)))
+        };
+        let holding: Vec<RetrainingKey> = {
+            let known = self.retrainings.known();
+            known
+                .values()
+                .filter(|retraining| holds(retraining))
+                .map(|retraining| retraining.key)
+                .collect()
+        };
+        for key in holding {
+            self.change_retraining(key, |retraining, _| retraining.forget(guild, member))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets all that was trained for a guild, and what its members gave others.
+    ///
+    /// # Errors
+    /// The store's; a folder that cannot be removed.
+    pub(super) async fn erase_retrainings(&self, guild: Guild) -> Result<()> {
+        let members: BTreeSet<Member> = {
+            let known = self.retrainings.known();
+            let sets = known.values().filter_map(|made| made.data.as_ref());
+            let all = sets.flat_map(|data| &data.contributors);
+            all.filter(|(of, _)| *of == guild)
+                .map(|(_, member)| *member)
+                .collect()
+        };
+        let own: Vec<RetrainingKey> = {
+            let mut known = self.retrainings.known();
+            let own = of_guild(&known, guild).map(|made| made.key).collect();
+            known.retain(|key, _| key.guild != guild);
+            own
+        };
+        self.retrainings.changed.send_replace(());
+        for member in members {
+            self.forget_in_retrainings(guild, member).await?;
+        }
+        let data_dir = self.retrainings.parts.data_dir.clone();
+        tokio::task::spawn_blocking(move || {
+            for key in own {
+                remove_folder(&work_folder(&data_dir, key))?;
+            }
+            versions::remove_guild(&data_dir, guild)
+        })
+        .await?
+    }
+
+    /// Takes up what was under way, and looks after all retrainings from now on.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub(super) async fn start_retraining(
+        self: &Arc<Self>,
+        mine: impl Fn(Guild) -> bool + Send + 'static,
+    ) -> Result<()> {
+        let stored = self.store.retrainings(mine).await?;
+        let left = stored.iter().filter(|made| !made.is_over()).count();
+        if left > 0 {
+            tracing::info!(retrainings = left, "took up the retrainings of the store");
+        }
+        self.retrainings
+            .known()
+            .extend(stored.into_iter().map(|mut retraining| {
+                retraining.wait();
+                (retraining.key, retraining)
+            }));
+        let this = self.clone();
+        self.tasks.spawn(async move { this.retrain_in_turn().await });
+        let this = self.clone();
+        self.tasks
+            .spawn(async move { this.show_retrainings().await });
+        Ok(())
+    }
+
+    async fn retrain_in_turn(self: Arc<Self>) {
+        let mut changed = self.retrainings.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            let next = self.retrainings.waiting().first().copied();
+            let mut later = None;
+            if let Some(key) = next {
+                let now = self.clock.now();
+                let hours = self.retrainings.parts.limits.hours;
+                if hours.contain(now) {
+                    self.retrain(key).await;
+                    if self.shutdown.is_cancelled() {
+                        return;
+                    }
+                    continue;
+                }
+                later = hours.change_after(now);
+            }
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                _ = changed.changed() => {}
+                () = wait_for(later.map(|at| self.clock.sleep_until(at))) => {}
+            }
+        }
+    }
+
+    /// Trains until it is over, or is interrupted, or has failed and is to be tried again.
+    async fn retrain(self: &Arc<Self>, key: RetrainingKey) {
+        let number = key.number;
+        let Err(error) = self.try_to_retrain(key).await else {
+            return;
+        };
+        tracing::error!(
+            guild = %key.guild,
+            number,
+            error = format!("{error:#}"),
+            "a retraining failed"
+        );
+        let over = self
+            .change_retraining(key, |retraining, now| retraining.failed(now))
+            .await;
+        if !matches!(over, Ok(false)) {
+            self.clear(key).await;
+        }
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            () = tokio::time::sleep(RETRY_AFTER) => {}
+        }
+    }
+
+    async fn try_to_retrain(self: &Arc<Self>, key: RetrainingKey) -> Result<()> {
+        let retraining = self.retraining(key)?;
+        let folder = work_folder(&self.retrainings.parts.data_dir, key);
+        let known = retraining.data.clone();
+        let Some(data) = (match known.filter(|_| folder.join(DATA).exists()) {
+            Some(data) => Some(data),
+            None => self.write_data(&retraining, &folder).await?,
+        }) else {
+            self.change_retraining(key, |retraining, now| retraining.end(How::NoData, now))
+                .await?;
+            self.clear(key).await;
+            return Ok(());
+        };
+        self.change_retraining(key, |retraining, _| retraining.begin(data.clone()))
+            .await?;
+        let order = self.order(&retraining, &folder, &data).await?;
+        let ended = if is_complete(&order.out) {
+            Ended::Finished
+        } else {
+            self.train(key, &data, &order).await?
+        };
+        if ended == Ended::Finished {
+            self.put_into_use(key, &order, &data).await?;
+        }
+        // Nobody erased what it learned from, and nobody ended it.
+        let interrupted = self.retraining(key).is_ok_and(|retraining| {
+            !retraining.is_over() && retraining.data.as_ref() == Some(&data)
+        });
+        if interrupted {
+            return self
+                .change_retraining(key, |retraining, _| retraining.wait())
+                .await;
+        }
+        self.clear(key).await;
+        Ok(())
+    }
+
+    /// Writes down what is trained on; `None` if that is not enough any more.
+    async fn write_data(
+        &self,
+        retraining: &Retraining,
+        folder: &Path,
+    ) -> Result<Option<TrainingSet>> {
+        let guild = retraining.key.guild;
+        let gathered = self.training_data(guild).await?;
+        let imported = self.imported(guild).await?.1;
+        if gathered.rounds.len() + imported < ROUNDS_NEEDED || gathered.rounds.is_empty() {
+            return Ok(None);
+        }
+        let contributors = self.contributors(&gathered.rounds).await?;
+        let kind = retraining.model.into();
+        let (own, host) = (
+            self.retrainings.versions(kind, guild),
+            Versions::new(kind, &self.retrainings.parts.data_dir, None),
+        );
+        let folder = folder.to_owned();
+        let deliberations = gathered.deliberations;
+        let against = tokio::task::spawn_blocking(move || {
+            // What was learned from other data is of no use.
+            remove_folder(&folder)?;
+            write_private(&folder, DATA, &deliberations)
+                .with_context(|| format!("cannot write in {}", folder.display()))?;
+            against(&own, &host)
+        })
+        .await??;
+        Ok(Some(TrainingSet {
+            rounds: gathered.rounds,
+            imported,
+            members: gathered.members,
+            ratings: gathered.ratings,
+            down_weighted: gathered.down_weighted,
+            contributors,
+            against,
+        }))
+    }
+
+    /// Whose opinions or ratings are in the rounds that are trained on.
+    async fn contributors(&self, rounds: &[RoundKey]) -> Result<BTreeSet<(Guild, Member)>> {
+        let mut agreed: BTreeMap<Guild, BTreeSet<Member>> = BTreeMap::new();
+        let mut contributors = BTreeSet::new();
+        for &key in rounds {
+            let guild = key.guild;
+            if !agreed.contains_key(&guild) {
+                let consents = self.store.consents(guild).await?;
+                agreed.insert(guild, consent::agreed(&consents));
+            }
+            let round = self.round(key).await?;
+            let who = round.opinions.keys().copied();
+            contributors.extend(
+                who.filter(|member| agreed[&guild].contains(member))
+                    .map(|member| (guild, member)),
+            );
+        }
+        Ok(contributors)
+    }
+
+    async fn order(
+        &self,
+        retraining: &Retraining,
+        folder: &Path,
+        data: &TrainingSet,
+    ) -> Result<Order> {
+        let guild = retraining.key.guild;
+        let kind = retraining.model.into();
+        let mut files = vec![folder.join(DATA)];
+        files.extend(self.imported(guild).await?.0);
+        let own = self.retrainings.versions(kind, guild).folder;
+        let against: VersionId = data.against.guild.parse()?;
+        let rounds = data.rounds.len();
+        let (members, ratings) = (data.members, data.ratings);
+        Ok(Order {
+            kind,
+            data: files,
+            out: folder.join(retraining.version_name()),
+            against: match against {
+                VersionId::Stored(name) => Some(own.join(name.to_string())),
+                VersionId::Shipped | VersionId::Base => None,
+            },
+            description: format!(
+                "{ratings} ratings by {members} members in {rounds} rounds, of a server and of those \
+                 that share with it"
+            ),
+        })
+    }
+
+    /// Trains, with pauses.
+    async fn train(&self, key: RetrainingKey, data: &TrainingSet, order: &Order) -> Result<Ended> {
+        let (control, seen) = watch::channel(Control::Go);
+        let progress = |share: f64| {
+            *self.retrainings.share() = Some((key, share.clamp(0.0, 1.0)));
+            self.retrainings.changed.send_replace(());
+        };
+        progress(0.0);
+        tracing::info!(guild = %key.guild, number = key.number, "a retraining begins");
+        let mut changed = self.retrainings.changed.subscribe();
+        let mut drafting = self.queue.busy();
+        let training = self.retrainings.parts.trainer.train(order, seen, &progress);
+        tokio::pin!(training);
+        let mut worked = Duration::ZERO;
+        let ended = loop {
+            changed.mark_unchanged();
+            drafting.mark_unchanged();
+            let wanted = self.wanted(key, data);
+            control.send_if_modified(|now| std::mem::replace(now, wanted) != wanted);
+            let since = Instant::now();
+            let now = self.clock.now();
+            let hours_change = self.retrainings.parts.limits.hours.change_after(now);
+            let ended = tokio::select! {
+                ended = &mut training => Some(ended),
+                () = self.shutdown.cancelled(), if wanted != Control::Stop => None,
+                _ = changed.changed() => None,
+                _ = drafting.changed() => None,
+                () = wait_for(hours_change.map(|at| self.clock.sleep_until(at))) => None,
+            };
+            if wanted == Control::Go {
+                worked += since.elapsed();
+            }
+            if let Some(ended) = ended {
+                break ended;
+            }
+        };
+        *self.retrainings.share() = None;
+        self.change_retraining(key, |retraining, _| {
+            retraining.worked_s += worked.as_secs();
+        })
+        .await?;
+        ended
+    }
+
+    fn wanted(&self, key: RetrainingKey, data: &TrainingSet) -> Control {
+        let goes_on = self.retraining(key).is_ok_and(|retraining| {
+            !retraining.is_over() && retraining.data.as_ref() == Some(data)
+        });
+        if self.shutdown.is_cancelled() || !goes_on {
+            Control::Stop
+        } else if self.held_up().is_some() {
+            Control::Pause
+        } else {
+            Control::Go
+        }
+    }
+
+    fn held_up(&self) -> Option<HeldUp> {
+        let now = self.clock.now();
+        let hours = self.retrainings.parts.limits.hours;
+        if !hours.contain(now) {
+            return hours.change_after(now).map(HeldUp::Until);
+        }
+        let drafting = *self.queue.busy().borrow();
+        drafting.then_some(HeldUp::Drafting)
+    }
+
+    /// Keeps the version that was trained, and makes it active if the gate lets it.
+    async fn put_into_use(
+        &self,
+        key: RetrainingKey,
+        order: &Order,
+        data: &TrainingSet,
+    ) -> Result<()> {
+        let goes_on = self.retraining(key).is_ok_and(|retraining| {
+            !retraining.is_over() && retraining.data.as_ref() == Some(data)
+        });
+        if !goes_on {
+            return Ok(());
+        }
+        let Parts {
+            limits, data_dir, ..
+        } = &self.retrainings.parts;
+        let (own, host) = (
+            self.retrainings.versions(order.kind, key.guild),
+            Versions::new(order.kind, data_dir, None),
+        );
+        let (out, kept, before) = (order.out.clone(), limits.versions_kept, data.against.clone());
+        let (how, removed) = tokio::task::spawn_blocking(move || {
+            let how = put_into_use(&own, &host, &out, &before)?;
+            anyhow::Ok((how, own.remove_all_but(kept)?))
+        })
+        .await??;
+        tracing::info!(
+            guild = %key.guild,
+            number = key.number,
+            outcome = ?how,
+            "a retraining is over"
+        );
+        self.change_retraining(key, |retraining, now| retraining.end(how, now))
+            .await?;
+        self.forget_versions(key.guild, &removed).await
+    }
+
+    /// What versions came from that are no more.
+    async fn forget_versions(&self, guild: Guild, removed: &[VersionName]) -> Result<()> {
+        let removed: BTreeSet<String> = removed.iter().map(ToString::to_string).collect();
+        let gone: Vec<RetrainingKey> = self
+            .retrainings_of(guild)
+            .into_iter()
+            .filter(|made| made.version().is_some_and(|name| removed.contains(name)))
+            .map(|made| made.key)
+            .collect();
+        self.retrainings
+            .known()
+            .retain(|key, _| !gone.contains(key));
+        self.store.remove_retrainings(gone).await
+    }
+
+    /// Removes the data and what was learned from it.
+    async fn clear(&self, key: RetrainingKey) {
+        let folder = work_folder(&self.retrainings.parts.data_dir, key);
+        let removed = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
+        if let Err(error) = removed.map_err(anyhow::Error::from).flatten() {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "the data of a retraining were not removed"
+            );
+        }
+    }
+
+    /// The files that were imported for a guild, and how many deliberations are in them.
+    async fn imported(&self, guild: Guild) -> Result<(Vec<PathBuf>, usize)> {
+        let data_dir = self.retrainings.parts.data_dir.clone();
+        tokio::task::spawn_blocking(move || {
+            let files = imported::files(&data_dir, guild)?;
+            let mut deliberations = 0;
+            for file in &files {
+                let text = fs::read_to_string(file)
+                    .with_context(|| format!("cannot read {}", file.display()))?;
+                deliberations += text.lines().filter(|line| !line.trim().is_empty()).count();
+            }
+            Ok((files, deliberations))
+        })
+        .await?
+    }
+
+    fn retraining(&self, key: RetrainingKey) -> Result<Retraining> {
+        let known = self.retrainings.known();
+        Ok(known.get(&key).ok_or(NoSuchRetraining(key))?.clone())
+    }
+
+    /// What `change` returns comes back once its effect is on disk.
+    async fn change_retraining<T>(
+        &self,
+        key: RetrainingKey,
+        change: impl FnOnce(&mut Retraining, Time) -> T,
+    ) -> Result<T> {
+        let (result, saved) = {
+            let mut known = self.retrainings.known();
+            let retraining = known.get_mut(&key).ok_or(NoSuchRetraining(key))?;
+            let result = change(retraining, self.clock.now());
+            // Handed over while it is held, so that changes are saved in their order.
+            (result, self.store.save_retraining(retraining))
+        };
+        self.retrainings.changed.send_replace(());
+        saved.await?;
+        Ok(result)
+    }
+}
+
+impl Retrainings {
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            known: Mutex::default(),
+            share: Mutex::default(),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    fn versions(&self, kind: Kind, guild: Guild) -> Versions {
+        Versions::of_guild(kind, &self.parts.data_dir, guild)
+    }
+
+    /// Those that are not over, in their order.
+    fn waiting(&self) -> Vec<RetrainingKey> {
+        let known = self.known();
+        let mut waiting: Vec<&Retraining> = known.values().filter(|one| !one.is_over()).collect();
+        waiting.sort_by_key(|one| (one.state != State::Training, one.asked_at, one.key));
+        waiting.into_iter().map(|one| one.key).collect()
+    }
+
+    /// By what the last training of that model took here, if there was one.
+    fn estimate(&self, model: Model, ratings: usize) -> Estimate {
+        let of = |ratings| self.parts.trainer.estimate(model, ratings);
+        let estimate = of(ratings);
+        let known = self.known();
+        let trained = known
+            .values()
+            .filter(|made| made.model == model && made.version().is_some() && made.worked_s > 0)
+            .max_by_key(|made| made.asked_at);
+        let Some((made, data)) = trained.and_then(|made| Some((made, made.data.as_ref()?))) else {
+            return estimate;
+        };
+        let expected = of(data.ratings).time.num_seconds().max(1);
+        let time = estimate.time.num_seconds() * made.worked_s.cast_signed() / expected;
+        Estimate {
+            time: TimeDelta::seconds(time),
+            ..estimate
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<RetrainingKey, Retraining>> {
+        self.known.lock().expect("no change of a retraining panics")
+    }
+
+    fn share(&self) -> MutexGuard<'_, Option<(RetrainingKey, f64)>> {
+        self.share.lock().expect("nobody panics with a number")
+    }
+}
+
+fn of_guild(
+    known: &BTreeMap<RetrainingKey, Retraining>,
+    guild: Guild,
+) -> impl Iterator<Item = &Retraining> {
+    known.values().filter(move |made| made.key.guild == guild)
+}
+
+/// What is compared with now.
+fn against(own: &Versions, host: &Versions) -> Result<Against> {
+    Ok(Against {
+        guild: own.active()?.to_string(),
+        host: host.active()?.to_string(),
+    })
+}
+
+/// Copies a trained version in, and makes it active if the gate found it better than what is active
+/// still.
+fn put_into_use(own: &Versions, host: &Versions, out: &Path, before: &Against) -> Result<How> {
+    let judged = Version::read(out)?.card.gate;
+    let Judged { verdict, .. } = judged.context("the gate has not judged the version")?;
+    if let Verdict::NotEnoughRounds { rounds } = verdict {
+        return Ok(How::NotEnoughRounds { rounds });
+    }
+    let id = VersionId::Stored(own.add(out)?);
+    let version = id.to_string();
+    Ok(match verdict {
+        Verdict::NotEnoughRounds { rounds } => How::NotEnoughRounds { rounds },
+        Verdict::NotBetter(comparison) => How::NotBetter {
+            version,
+            figures: figures(&comparison),
+        },
+        Verdict::Better(comparison) => {
+            let now = against(own, host)?;
+            let figures = figures(&comparison);
+            // It may have been made active just before a crash.
+            if now != *before && now.guild != version {
+                return Ok(How::Overtaken { version, figures });
+            }
+            own.activate(&id, true)?;
+            How::Activated { version, figures }
+        }
+    })
+}
+
+fn figures(comparison: &Comparison) -> Figures {
+    // A record is read back as it was written only with few digits.
+    let rounded = |figure: f64| (figure * 1e6).round() / 1e6;
+    match comparison {
+        Comparison::Reward(comparison) => Figures {
+            rounds: comparison.rounds,
+            measure: Measure::Accuracy,
+            active: rounded(comparison.active_accuracy),
+            new: rounded(comparison.candidate_accuracy),
+            gain: comparison.gain_interval.map(rounded),
+        },
+        Comparison::Generator(comparison) => Figures {
+            rounds: comparison.rounds,
+            measure: Measure::CrossEntropy,
+            active: rounded(comparison.active_loss),
+            new: rounded(comparison.candidate_loss),
+            gain: comparison.gain_interval.map(rounded),
+        },
+    }
+}
+
+/// Whether a training ended there and nobody has taken up the version yet.
+fn is_complete(out: &Path) -> bool {
+    !Checkpoint::exists(out) && Version::read(out).is_ok()
+}
+
+/// Holds people's opinions.
+const DATA: &str = "data.jsonl";
+
+fn work_folder(data_dir: &Path, key: RetrainingKey) -> PathBuf {
+    let RetrainingKey { guild, number } = key;
+    data_dir.join("retraining").join(format!("{guild}-{number}"))
+}
+
+fn remove_folder(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The file can be read by its owner alone, as temporary files are.
+fn write_private(folder: &Path, name: &str, deliberations: &[Deliberation]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut file = NamedTempFile::new_in(folder)?;
+    for deliberation in deliberations {
+        serde_json::to_writer(&mut file, deliberation)?;
+        file.write_all(b"\n")?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name))?;
+    sync_folder(folder)
+}
