@@ -13,6 +13,7 @@ use super::permissions::require_organiser;
 use super::render::{self, Look, critique_form, opinion_form};
 use super::reply::{Asked, Failure};
 use super::sentences;
+use crate::deliberation::guild::Training;
 use crate::deliberation::id::{Member, RoundKey};
 use crate::deliberation::rating::Likert;
 use crate::deliberation::round::{CandidateKey, OpinionRefused, RatingRefused, Receipt, Round};
@@ -23,10 +24,17 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
     let Ok(id) = pressed.data.custom_id.parse::<CustomId>() else {
         return Err(Failure::Told(asked.wording().say("old-button", &[])));
     };
+    if let CustomId::Consent { agreed } = id {
+        return change_consent(asked, agreed).await;
+    }
+    let Some(number) = id.round() else {
+        return Err(Failure::Told(asked.wording().say("old-button", &[])));
+    };
     let facilitator = &asked.bot.facilitator;
-    let key = asked.round(id.round());
+    let key = asked.round(number);
     let member = asked.member();
     match id {
+        CustomId::Consent { .. } => unreachable!("handled above"),
         CustomId::Opinion { .. } | CustomId::OpinionForm { .. } => {
             ask_for_opinion(asked, key).await
         }
@@ -75,6 +83,15 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
         CustomId::Quality { candidate, .. } => {
             let rating = selected(pressed)?;
             rate(asked, key, candidate, None, Some(rating)).await
+        }
+        CustomId::Again { candidate, .. } => {
+            let rating = selected(pressed)?;
+            let rated = facilitator
+                .update(key, |round, now| {
+                    round.rate_again(candidate, member, rating, now)
+                })
+                .await?;
+            after_rating(asked, key, rated, |round, _| render::place_of_retest(round)).await
         }
         CustomId::Critique { .. } => {
             let round = facilitator.round(key).await?;
@@ -152,8 +169,11 @@ pub async fn submitted(asked: &Asked<'_>, form: &ModalInteraction) -> Result<(),
     let Ok(id) = form.data.custom_id.parse::<CustomId>() else {
         return Err(Failure::Told(asked.wording().say("old-button", &[])));
     };
+    let Some(number) = id.round() else {
+        return Err(Failure::Told(asked.wording().say("old-button", &[])));
+    };
     let facilitator = &asked.bot.facilitator;
-    let key = asked.round(id.round());
+    let key = asked.round(number);
     let member = asked.member();
     let text = written(form);
     match id {
@@ -191,6 +211,24 @@ pub async fn ask_for_opinion(asked: &Asked<'_>, key: RoundKey) -> Result<(), Fai
     asked.show(form).await
 }
 
+/// A member agrees to training, or does not.
+async fn change_consent(asked: &Asked<'_>, agreed: bool) -> Result<(), Failure> {
+    let (facilitator, guild) = (&asked.bot.facilitator, asked.guild);
+    // What was kept for training alone is deleted from the disk, which takes a moment.
+    asked.defer().await?;
+    let training = facilitator.store.settings(guild).await?.training;
+    // Training may have been turned off since the question: then there is nothing to agree to.
+    if !agreed || training != Training::Off {
+        facilitator
+            .set_consent(guild, asked.member(), agreed)
+            .await?;
+    }
+    let consent = facilitator.store.consent(guild, asked.member()).await?;
+    asked
+        .finish(render::consent(asked.wording(), training, consent))
+        .await
+}
+
 /// Says what became of an opinion; one that was not taken is given back.
 async fn after_opinion(
     asked: &Asked<'_>,
@@ -198,11 +236,16 @@ async fn after_opinion(
     text: &str,
     taken: Result<Receipt, OpinionRefused>,
 ) -> Result<(), Failure> {
-    let round = asked.bot.facilitator.round(key).await?;
-    let wording = asked.wording();
+    let facilitator = &asked.bot.facilitator;
+    let round = facilitator.round(key).await?;
+    let (wording, member) = (asked.wording(), asked.member());
     asked
         .answer(match taken {
-            Ok(_) => render::opinion_saved(wording, &round, asked.member()),
+            Ok(_) => {
+                let receipt = render::opinion_saved(wording, &round, member);
+                let ask = facilitator.asks_for_consent(asked.guild, member).await?;
+                render::asking_for_consent(wording, receipt, ask)
+            }
             Err(refused) => render::opinion_refused(wording, &round, &refused, text),
         })
         .await
@@ -222,10 +265,24 @@ async fn rate(
             round.rate(candidate, member, agreement, quality, now)
         })
         .await?;
+    after_rating(asked, key, rated, |round, member| {
+        render::place_of(round, member, candidate)
+    })
+    .await
+}
+
+/// Shows the panel again, at the place of what was rated.
+async fn after_rating(
+    asked: &Asked<'_>,
+    key: RoundKey,
+    rated: Result<(), RatingRefused>,
+    place: impl Fn(&Round, Member) -> u8,
+) -> Result<(), Failure> {
     match rated {
         Ok(()) => {
-            let round = facilitator.round(key).await?;
-            let place = render::place_of(&round, member, candidate);
+            let round = asked.bot.facilitator.round(key).await?;
+            let member = asked.member();
+            let place = place(&round, member);
             asked
                 .update(render::panel(asked.wording(), &round, member, place))
                 .await

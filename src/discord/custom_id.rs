@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::deliberation::round::CandidateKey;
 use crate::deliberation::round::board::Item;
 
-/// The id of a component or a form. `round` is the round's number in the guild.
+/// The id of a component or a form. `round` is the number in the guild of the round that it belongs to.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum CustomId {
     /// Opens the form for an opinion.
@@ -30,6 +30,8 @@ pub enum CustomId {
     Agreement { round: u32, candidate: CandidateKey },
     /// Rates the quality of a candidate.
     Quality { round: u32, candidate: CandidateKey },
+    /// Rates the agreement with a candidate that is shown a second time.
+    Again { round: u32, candidate: CandidateKey },
     /// Asks for a critique: the button and the form.
     Critique { round: u32 },
     /// Reports a candidate. A statement may be posted again in a later stage.
@@ -50,12 +52,15 @@ pub enum CustomId {
     Status { round: u32, stage: u8 },
     /// Hands the opinion back to its author after a round was cancelled.
     Handback { round: u32 },
+    /// Agrees to training, or does not.
+    Consent { agreed: bool },
 }
 
 impl CustomId {
-    /// The round that it belongs to.
-    pub fn round(self) -> u32 {
+    /// The round that it belongs to; `None` for what belongs to the whole guild.
+    pub fn round(self) -> Option<u32> {
         match self {
+            Self::Consent { .. } => None,
             Self::Opinion { round }
             | Self::OpinionForm { round, .. }
             | Self::Withdraw { round }
@@ -64,6 +69,7 @@ impl CustomId {
             | Self::Panel { round, .. }
             | Self::Agreement { round, .. }
             | Self::Quality { round, .. }
+            | Self::Again { round, .. }
             | Self::Critique { round }
             | Self::Candidate { round, .. }
             | Self::Why { round }
@@ -71,7 +77,7 @@ impl CustomId {
             | Self::Extend { round }
             | Self::End { round }
             | Self::Status { round, .. }
-            | Self::Handback { round } => round,
+            | Self::Handback { round } => Some(round),
         }
     }
 }
@@ -109,6 +115,7 @@ impl fmt::Display for CustomId {
             Self::Panel { round, place } => write!(f, "panel:{round}:{place}"),
             Self::Agreement { round, candidate } => write!(f, "agreement:{round}:{}", candidate.0),
             Self::Quality { round, candidate } => write!(f, "quality:{round}:{}", candidate.0),
+            Self::Again { round, candidate } => write!(f, "again:{round}:{}", candidate.0),
             Self::Critique { round } => write!(f, "critique:{round}"),
             Self::Candidate {
                 round,
@@ -121,6 +128,8 @@ impl fmt::Display for CustomId {
             Self::End { round } => write!(f, "end:{round}"),
             Self::Status { round, stage } => write!(f, "status:{round}:{stage}"),
             Self::Handback { round } => write!(f, "handback:{round}"),
+            Self::Consent { agreed: true } => f.write_str("consent:yes"),
+            Self::Consent { agreed: false } => f.write_str("consent:no"),
         }
     }
 }
@@ -134,6 +143,11 @@ impl FromStr for CustomId {
 }
 
 fn parse(text: &str) -> Option<CustomId> {
+    match text {
+        "consent:yes" => return Some(CustomId::Consent { agreed: true }),
+        "consent:no" => return Some(CustomId::Consent { agreed: false }),
+        _ => {}
+    }
     let mut parts = text.split(':');
     let (name, round) = (parts.next()?, number(parts.next()?)?);
     let rest: Vec<&str> = parts.collect();
@@ -158,6 +172,10 @@ fn parse(text: &str) -> Option<CustomId> {
             candidate: CandidateKey(number(candidate)?),
         },
         ("quality", [candidate]) => CustomId::Quality {
+            round,
+            candidate: CandidateKey(number(candidate)?),
+        },
+        ("again", [candidate]) => CustomId::Again {
             round,
             candidate: CandidateKey(number(candidate)?),
         },
@@ -201,7 +219,7 @@ mod tests {
 
     fn any_id() -> impl Strategy<Value = CustomId> {
         (
-            0..16_u8,
+            0..18_u8,
             any::<u32>(),
             any::<u32>(),
             any::<u8>(),
@@ -229,7 +247,11 @@ mod tests {
                     12 => CustomId::Extend { round },
                     13 => CustomId::End { round },
                     14 => CustomId::Status { round, stage },
-                    _ => CustomId::Handback { round },
+                    15 => CustomId::Handback { round },
+                    16 => CustomId::Again { round, candidate },
+                    _ => CustomId::Consent {
+                        agreed: small % 2 == 0,
+                    },
                 }
             })
     }
@@ -265,6 +287,9 @@ mod tests {
             "candidate:1:2",
             "candidate:1:256:3",
             "delete:1",
+            "consent",
+            "consent:1",
+            "consent:yes:1",
         ] {
             assert_eq!(
                 text.parse::<CustomId>(),

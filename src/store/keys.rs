@@ -16,6 +16,8 @@ use crate::deliberation::round::{CandidateKey, Time};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Key {
     Settings(Guild),
+    /// Whether a member agrees to training.
+    Consent(Guild, Member),
     Round(RoundKey, Part),
     /// The number of the guild's next round.
     NextNumber(Guild),
@@ -46,6 +48,10 @@ impl Key {
             Self::Settings(guild) => {
                 bytes = of_guild(guild);
                 bytes.push(SETTINGS);
+            }
+            Self::Consent(guild, member) => {
+                bytes = consents_of(guild);
+                bytes.extend(member.0.to_be_bytes());
             }
             Self::Round(round, part) => {
                 bytes = of_round(round);
@@ -91,6 +97,15 @@ impl Key {
         bytes
     }
 
+    /// The guild of a record that lies under [`of_guild`].
+    pub fn guild(self) -> Option<Guild> {
+        match self {
+            Self::Settings(guild) | Self::Consent(guild, _) => Some(guild),
+            Self::Round(round, _) => Some(round.guild),
+            Self::NextNumber(_) | Self::Left(_) | Self::Live(_) | Self::Due(..) => None,
+        }
+    }
+
     /// `None` for what is no key.
     pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
         let rest = &mut bytes;
@@ -99,6 +114,7 @@ impl Key {
                 let guild = take_guild(rest)?;
                 match u8::from_be_bytes(take(rest)?) {
                     SETTINGS => Self::Settings(guild),
+                    CONSENT => Self::Consent(guild, Member(u64::from_be_bytes(take(rest)?))),
                     ROUND => {
                         let number = u32::from_be_bytes(take(rest)?);
                         Self::Round(RoundKey { guild, number }, take_part(rest)?)
@@ -126,6 +142,9 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settings(guild) => write!(f, "settings of guild {guild}"),
+            Self::Consent(guild, member) => {
+                write!(f, "consent of member {member} of guild {guild}")
+            }
             Self::Round(round, part) => {
                 match part {
                     Part::Head => write!(f, "head")?,
@@ -160,6 +179,12 @@ pub(super) fn of_guild(guild: Guild) -> Vec<u8> {
     prefix
 }
 
+pub(super) fn consents_of(guild: Guild) -> Vec<u8> {
+    let mut prefix = of_guild(guild);
+    prefix.push(CONSENT);
+    prefix
+}
+
 pub(super) fn rounds_of(guild: Guild) -> Vec<u8> {
     let mut prefix = of_guild(guild);
     prefix.push(ROUND);
@@ -190,8 +215,9 @@ pub(super) const DUE: u8 = b'd';
 pub(super) const LEFT: u8 = b'a';
 pub(super) const LIVE: u8 = b'l';
 const NEXT_NUMBER: u8 = b'n';
-const OF_GUILD: u8 = b'g';
+pub(super) const OF_GUILD: u8 = b'g';
 
+const CONSENT: u8 = b'c';
 const ROUND: u8 = b'r';
 const SETTINGS: u8 = b's';
 
@@ -269,6 +295,7 @@ mod tests {
     fn keys() -> impl Strategy<Value = Key> {
         prop_oneof![
             guilds().prop_map(Key::Settings),
+            (guilds(), any::<u64>()).prop_map(|(guild, id)| Key::Consent(guild, Member(id))),
             (round_keys(), parts()).prop_map(|(round, part)| Key::Round(round, part)),
             guilds().prop_map(Key::NextNumber),
             guilds().prop_map(Key::Left),
@@ -307,11 +334,14 @@ mod tests {
             b in guilds(),
             round in any::<u32>(),
             part in parts(),
+            member: u64,
         ) {
             prop_assume!(a != b);
             let round = RoundKey { guild: b, number: round };
             prop_assert!(!Key::Round(round, part).to_bytes().starts_with(&of_guild(a)));
             prop_assert!(!Key::Settings(b).to_bytes().starts_with(&of_guild(a)));
+            let consent = Key::Consent(b, Member(member));
+            prop_assert!(!consent.to_bytes().starts_with(&of_guild(a)));
         }
     }
 }
