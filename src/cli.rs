@@ -6,6 +6,7 @@ mod deliberate;
 mod doctor;
 mod engines;
 mod evaluate;
+mod import;
 mod input;
 mod models;
 mod rate;
@@ -44,6 +45,7 @@ enum Command {
     Train(train::Args),
     Evaluate(evaluate::Args),
     Models(models::Args),
+    Import(import::Args),
     Bench(bench::Args),
     Doctor(doctor::Args),
 }
@@ -157,6 +159,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 Command::Train(args) => train::run(args, &config?).await,
                 Command::Evaluate(args) => evaluate::run(args, &config?).await,
                 Command::Models(args) => models::run(args, &config?).await,
+                Command::Import(args) => import::run(args, &config?).await,
                 Command::Bench(args) => bench::run(args, &config?).await,
             }
         };

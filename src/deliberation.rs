@@ -4,6 +4,7 @@
 //! store. Time and randomness are arguments, so that everything can be tested and repeated
 //! exactly.
 
+pub mod consent;
 pub mod distribution;
 pub mod guild;
 pub mod id;
@@ -11,9 +12,11 @@ pub mod outcome;
 pub mod ranking;
 pub mod rating;
 pub mod record;
+pub mod reliability;
 pub mod retraining;
 pub mod round;
 pub mod schulze;
 pub mod selection;
 pub mod similarity;
+pub mod training_data;
 pub mod welfare;

@@ -6,6 +6,7 @@
 //! stopped.
 
 pub mod clock;
+mod consent;
 mod driver;
 pub mod models;
 pub mod platform;
@@ -51,6 +52,9 @@ pub struct Facilitator<P> {
     /// Held while a round gets into memory. Otherwise what was read from the store could be out of
     /// date: somebody else may take the round up, change it, and let it go in between.
     entering: tokio::sync::Mutex<()>,
+    /// Held while a member's consent changes and while a round's texts expire: no text is kept for
+    /// training by a consent that has just been withdrawn.
+    consenting: tokio::sync::Mutex<()>,
     queue: DraftingQueue,
     retrainings: Retrainings,
     tasks: TaskTracker,
@@ -94,6 +98,7 @@ impl<P: Platform> Facilitator<P> {
             thresholds,
             live: RwLock::default(),
             entering: tokio::sync::Mutex::default(),
+            consenting: tokio::sync::Mutex::default(),
             queue: DraftingQueue::default(),
             retrainings: Retrainings::new(retraining),
             tasks: TaskTracker::new(),
@@ -275,8 +280,8 @@ impl<P: Platform> Facilitator<P> {
         }
     }
 
-    /// Removes everything about a member from a guild's rounds and from the disk; in how many rounds
-    /// there was something.
+    /// Removes everything about a member from a guild's rounds and from the disk, also what they said
+    /// about training; in how many rounds there was something.
     ///
     /// # Errors
     /// The store's.
@@ -292,6 +297,7 @@ impl<P: Platform> Facilitator<P> {
                 .await?;
             erased += usize::from(changed);
         }
+        self.store.remove_consent(guild, member).await?;
         self.forget_in_retrainings(guild, member).await?;
         self.store.rewrite().await?;
         Ok(erased)
@@ -316,7 +322,8 @@ impl<P: Platform> Facilitator<P> {
         self.store.guild_left(guild, self.clock.now()).await
     }
 
-    /// Deletes texts whose time is over, and the guilds that the bot left long ago.
+    /// Deletes texts whose time is over, but for those that are kept for training, and the guilds that
+    /// the bot left long ago.
     ///
     /// # Errors
     /// The store's.
@@ -324,7 +331,7 @@ impl<P: Platform> Facilitator<P> {
         let now = self.clock.now();
         let expired = self.store.expired(now).await?;
         for &key in &expired {
-            self.update(key, |round, _| round.delete_texts()).await?;
+            self.delete_texts(key).await?;
         }
         let left = self.store.guilds_left_before(now - GUILD_KEPT_FOR).await?;
         for &guild in &left {

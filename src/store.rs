@@ -11,6 +11,7 @@ mod keys;
 mod records;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -23,8 +24,9 @@ use self::folder::{Folder, Tree};
 use self::keys::Key;
 use self::records::{Left, NextNumber, decode, encode};
 use self::writer::{Draft, Flush, Job, Writer, get, scan};
-use crate::deliberation::guild::GuildSettings;
-use crate::deliberation::id::{Guild, RoundKey};
+use crate::deliberation::consent::Consent;
+use crate::deliberation::guild::{GuildSettings, Training};
+use crate::deliberation::id::{Guild, Member, RoundKey};
 use crate::deliberation::retraining::{Retraining, RetrainingKey};
 use crate::deliberation::round::{Round, Time};
 
@@ -241,6 +243,95 @@ impl Store {
             Ok(())
         })
         .await
+    }
+
+    /// What the members of a guild said about training.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub async fn consents(&self, guild: Guild) -> Result<BTreeMap<Member, Consent>> {
+        let records = self
+            .read(move |tree| scan(tree, &keys::consents_of(guild)))
+            .await?;
+        let mut consents = BTreeMap::new();
+        for (key, record) in records {
+            if let Some(key @ Key::Consent(_, member)) = Key::from_bytes(&key) {
+                consents.insert(member, decode(key, &record)?);
+            }
+        }
+        Ok(consents)
+    }
+
+    /// What a member said about training; `None` if they were never asked.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub async fn consent(&self, guild: Guild, member: Member) -> Result<Option<Consent>> {
+        let key = Key::Consent(guild, member);
+        let record = self.read(move |tree| get(tree, &key.to_bytes())).await?;
+        record.map(|record| decode(key, &record)).transpose()
+    }
+
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn save_consent(&self, guild: Guild, member: Member, consent: Consent) -> Result<()> {
+        let record = encode(&consent)?;
+        self.change(move |draft| {
+            draft.put(Key::Consent(guild, member), record);
+            Ok(())
+        })
+        .await
+    }
+
+    /// A member was never asked about training.
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn remove_consent(&self, guild: Guild, member: Member) -> Result<()> {
+        self.change(move |draft| {
+            draft.remove([Key::Consent(guild, member).to_bytes()]);
+            Ok(())
+        })
+        .await
+    }
+
+    /// The guilds that train each other's models, without those that Accord has left.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub async fn guilds_that_share(&self) -> Result<Vec<Guild>> {
+        let records = self
+            .read(|tree| {
+                let mut records = Vec::new();
+                let mut from = vec![keys::OF_GUILD];
+                // From guild to guild: what else they have is not read.
+                while let Some(entry) = tree.range(from..).next() {
+                    let (key, _) = entry.context("the store cannot be read")?;
+                    let Some(guild) = Key::from_bytes(&key).and_then(Key::guild) else {
+                        break;
+                    };
+                    let (settings, left) = (Key::Settings(guild), Key::Left(guild));
+                    if let Some(record) = get(tree, &settings.to_bytes())?
+                        && get(tree, &left.to_bytes())?.is_none()
+                    {
+                        records.push((guild, record));
+                    }
+                    let Some(next) = guild.0.checked_add(1) else {
+                        break;
+                    };
+                    from = keys::of_guild(Guild(next));
+                }
+                Ok(records)
+            })
+            .await?;
+        let mut share = Vec::new();
+        for (guild, record) in records {
+            let settings: GuildSettings = decode(Key::Settings(guild), &record)?;
+            if settings.training == Training::Shared {
+                share.push(guild);
+            }
+        }
+        Ok(share)
     }
 
     /// The rounds whose texts are to be deleted by now, the earliest first.

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -119,6 +119,8 @@ fn make_version(folder: &Path, kind: Kind, name: &str) -> PathBuf {
             members: 60,
             statements: 48,
             ratings: 240,
+            mixed_in: None,
+            questions: BTreeSet::new(),
         },
         languages: vec!["en".into()],
         settings: json!({}),
@@ -195,7 +197,7 @@ fn a_deliberation_names_the_versions_that_made_it() {
     let folder = folder.to_str().unwrap();
     let refused = fail(on(&data, &["models", "activate", folder]));
     assert!(
-        refused.contains("the gate judges reward models only"),
+        refused.contains("the gate has not judged generator version g1"),
         "{refused}"
     );
     succeed(on(&data, &["models", "activate", folder, "--force"]));

@@ -66,6 +66,8 @@ button-end = End the round
 button-retrain = Retrain it
 button-not-now = Not now
 button-stop-training = Cancel it
+button-agree = I agree
+button-rather-not = I would rather not
 
 ## Where a round stands
 
@@ -158,6 +160,8 @@ privacy-kept =
     }
 privacy-reactions = Everybody can see who reacts with which rating. You can rate in private instead.
 privacy-private = Nobody here sees how you rate.
+privacy-training = Here opinions and ratings train the models, of those alone who agree when they are asked in private. Theirs are kept longer.
+privacy-but-training = Those of members who agreed that they train the models are kept.
 privacy-deleted-at = Opinions are deleted { $when }.
 privacy-deleted = Opinions have been deleted.
 
@@ -304,6 +308,9 @@ panel-closes = Rating closes { $when }.
 panel-unclear = Several of your reactions stand under one candidate, and it is not known which came last. Please choose here.
 panel-critique = You rated a candidate low. What would you change? The revision reads it, without your name.
 panel-done = You have rated all of them, and can still change your mind.
+panel-again-follows = There is one more page.
+panel-again-title = **One candidate a second time**
+panel-again = You have rated it before. Please say once more how much you agree, without looking back: it tells how much the models can learn from your ratings. It changes nothing in this round, and you can leave it out.
 panel-critique-given = What you would change is saved. You can write it anew with the button.
 panel-private = Nobody here sees how you rate.
 panel-beside-reactions = Nobody here sees what you choose in this panel. A reaction that you set later replaces it.
@@ -338,6 +345,16 @@ opinion-closed = **Opinions are closed,** and yours stands as you had saved it. 
 opinion-over = **The round is over.** Your text was not used:
 handback = Your opinion, as you wrote it:
 handback-none = You gave no opinion in this round.
+
+## Training
+
+consent-question-own = **May your opinions and ratings train this server's models?** If you agree, they are kept for it beyond their time, until you say otherwise with /privacy training; what a model has learned by then stays in it. Nothing else depends on your answer.
+consent-question-shared = **May your opinions and ratings train the models of this server, and of other servers of this bot that share theirs?** If you agree, they are kept for it beyond their time, until you say otherwise with /privacy training; what a model has learned by then stays in it. Nothing else depends on your answer.
+consent-yes = **You agreed on { $when } that your opinions and ratings in this server train models.**
+consent-no = **Your opinions and ratings in this server train no model.**
+consent-off = Training is off in this server: nobody's opinions and ratings train anything now. What was kept for it stays kept until you say that you would rather not.
+consent-own = Of those who agree they train this server's models, and no other server's unless whoever manages this one decides to share them. They are kept for it beyond their time. If you change your mind, they are left out from then on, and opinions whose time is over are deleted at once; what a model has learned by then stays in it.
+consent-shared = Of those who agree they train the models of this server, and of other servers of this bot that share theirs. They are kept for it beyond their time. If you change your mind, they are left out from then on, and opinions whose time is over are deleted at once; what a model has learned by then stays in it.
 
 ## Status and list
 
@@ -526,10 +543,12 @@ command-settings-set = Change settings
     .rating = By reaction, which everybody can see, or in private
     .opinions_for = How long opinions can be written, such as 24h
     .ratings_for = How long candidates can be rated, such as 24h
+    .training = Whether members who agree train models: this server's own, or also those of others that share
 command-privacy = What Accord keeps about you
 command-privacy-what = What is kept, for how long, and who can see it
 command-privacy-export = Everything that is kept about you, as a file
 command-privacy-erase = Delete everything that is kept about you in this server
+command-privacy-training = Whether your opinions and ratings train models, and changing it
 command-model = The models of this server, and retraining them
 command-model-status = Which versions are active, what could be learned, and what is under way
 command-model-retrain = Train a version on the ratings of this server
@@ -574,6 +593,9 @@ rating-by-reactions = by reaction, which everybody can see
 rating-in-private = in private
 with-threads = each round has a thread, where the channel has threads
 without-threads = rounds stay in the channel
+training-off = off, nothing that members write and rate trains models
+training-own = what those members write and rate who agree trains this server's models
+training-shared = what those members write and rate who agree trains this server's models, and those of other servers of this bot that share too
 # Joined with spaces: "1 day 12 hours".
 length-days =
     { $days ->
@@ -595,6 +617,7 @@ settings-shown = Organisers: { $organisers }
     Threads: { $threads }
     Opinions needed: { $minimum }
     Opinions are open for { $opinions }, rating for { $ratings }, if /round open does not say otherwise.
+    Training: { $training }
 
 # What members are told.
 no-opinion-to-withdraw = You have no opinion in this round.
@@ -615,12 +638,13 @@ help-organiser = You can run rounds: /round open asks a question, /round extend,
 privacy-what = What is kept about you: your opinions, critiques and ratings, and the ratings that were predicted for you, by your Discord id, in this server's rounds only. Opinions and critiques are used, without your name, to draft and rank statements; members and moderators cannot read them here, whoever hosts this bot technically can. They are deleted { $days ->
     [one] one day
    *[other] { $days } days
-  } after a round's result, a cancelled round's after a week at the latest. Ratings by reaction can be seen by everybody; private ones by nobody. /privacy export gives you all of it, /privacy erase deletes it at once. Statements that were posted stay.
+  } after a round's result, a cancelled round's after a week at the latest. If you agreed that they train models (/privacy training), opinions are kept for that beyond this time. Ratings by reaction can be seen by everybody; private ones by nobody. /privacy export gives you all of it, /privacy erase deletes it at once. Statements that were posted stay.
 privacy-export = { $rounds ->
     [0] Nothing is kept about you here.
     [one] What is kept about you in one round.
    *[other] What is kept about you in { $rounds } rounds.
   }
+privacy-export-training = It also says whether you agreed to training.
 privacy-erased = { $rounds ->
     [0] Nothing was kept about you here.
     [one] Everything about you in one round is deleted.

@@ -1,14 +1,18 @@
 //! `accord train`: fine-tunes the reward model or the generator, and measures what came of it.
 
+mod control;
+mod data;
+mod gate;
+mod generator;
+mod progress;
+mod reward;
+
 use std::fmt::Display;
 use std::io::IsTerminal;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 
 use accord::config::Config;
-use accord::deliberation::distribution::RatingDistribution;
 use accord::deliberation::record::{Deliberation, VotedMember};
 use accord::inference::calibration::Calibration;
 use accord::inference::model_files::{self, sha256_of_bytes};
@@ -16,38 +20,28 @@ use accord::inference::prompts::Prompts;
 use accord::inference::reward::RewardModel;
 use accord::inference::serving;
 use accord::training::card::{
-    BaseModel, Card, DataFile, Format, Judged, Kind, Metrics, TrainingData, template_hashes,
+    BaseModel, Card, DataFile, Format, Kind, Metrics, MixedIn, TrainingData, question_hash,
+    template_hashes,
 };
 use accord::training::checkpoint::Checkpoint;
-use accord::training::evaluation::{
-    self, Evaluation, EvaluationError, Scored, ScoredVotes, VoteEvaluation,
-};
-use accord::training::fine_tuning::{
-    Event, FineTuning, Outcome, Task, Trained, fine_tune, validation_loss,
-};
-use accord::training::gate::{self, HeldOut, RoundOutcome, Verdict};
-use accord::training::generator::{GeneratorTask, GeneratorUnit, Writer};
+use accord::training::fine_tuning::{FineTuning, Outcome, Task, Trained, fine_tune};
 use accord::training::optimizer;
-use accord::training::prediction::{
-    OpinionShown, PredictedDeliberation, predict_all, predict_votes,
-};
-use accord::training::reward::RewardTask;
 use accord::training::split::{Split, split_by_question};
-use accord::training::versions::{CARD, Version, VersionName};
+use accord::training::versions::{CARD, Version, VersionId, VersionName};
 use accord::transformer::Transformer;
 use accord::transformer::adapter::Adapter;
 use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result, ensure};
 use candle_core::DType;
-use indicatif::ProgressBar;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
+use thiserror::Error;
 
+use self::data::{data_files, mixed_in, read};
+use self::progress::Progress;
 use super::engines::{self, SERVING_FORMAT};
-use super::{INTERRUPTED, input, progress_bar, say};
+use super::{progress_bar, say};
 
 /// Fine-tune the reward model or the generator on deliberations with ratings
 ///
@@ -56,13 +50,17 @@ use super::{INTERRUPTED, input, progress_bar, say};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   accord train reward --data deliberations.jsonl --out my-reward-model
-  accord train reward --data deliberations.jsonl --out my-reward-model --gate
-  accord models activate my-reward-model")]
+  accord train reward --data our-rounds.jsonl --mix shipped --start shipped --gate --out ours-1
+  accord models activate ours-1")]
 pub struct Args {
     kind: Kind,
     /// Deliberations with ratings (JSON lines)
-    #[arg(long, required = true, value_name = "FILE")]
+    #[arg(long, required = true, value_name = "FILE", num_args = 1..)]
     data: Vec<PathBuf>,
+    /// Deliberations to train on as well, so that little data does not spoil the model; they do not
+    /// count for the gate. \"shipped\" is a sample of Accord's own, as many ratings as --data has
+    #[arg(long, value_name = "FILE|shipped", num_args = 1..)]
+    mix: Vec<PathBuf>,
     /// The folder for the new version; its name becomes the version's name
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -73,15 +71,21 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     votes: Option<PathBuf>,
     /// Train four more times on three quarters of the data, to see whether the result is better
-    /// than the active reward model
+    /// than the version that it would replace
     #[arg(long)]
     gate: bool,
+    /// What the gate compares with; by default the active version
+    #[arg(long, value_name = "DIR|shipped|base", requires = "gate")]
+    against: Option<String>,
     /// Also write a model file with the result in it, for any program that reads GGUF
     #[arg(long, value_name = "FILE.gguf")]
     merge: Option<PathBuf>,
     /// Begin with the adapter of this version, instead of a new one
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["rank", "gate"])]
+    #[arg(long, value_name = "DIR|shipped", conflicts_with = "rank")]
     start: Option<PathBuf>,
+    /// Obey lines of standard input: pause, resume; stop when it ends
+    #[arg(long)]
+    controlled: bool,
     /// How often all of the data is gone through
     #[arg(long)]
     epochs: Option<usize>,
@@ -106,6 +110,9 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
+    if args.controlled {
+        control::obey_standard_input();
+    }
     let name: VersionName = args
         .out
         .file_name()
@@ -118,25 +125,27 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         "{} holds a version already; choose another folder",
         args.out.display()
     );
+    ensure!(
+        args.kind == Kind::Reward || args.votes.is_none(),
+        "--votes is for a reward model"
+    );
+    settings(&args, config).check(&format!("training.{}", args.kind))?;
     let base_path = engines::original(config, args.kind).await?;
     if let Some(target) = &args.merge {
         check_target(target, &base_path)?;
     }
     let files = data_files(&args.data)?;
-    let deliberations = read(&args.data).await?;
-    let held_out = read(args.held_out.as_slice()).await?;
-    let votes = read(args.votes.as_slice()).await?;
-    settings(&args, config).check(&format!("training.{}", args.kind))?;
-    ensure!(
-        args.kind == Kind::Reward || !(args.gate || args.votes.is_some()),
-        "--gate and --votes are for a reward model"
-    );
+    let data = read(&args.data).await?;
+    let (mixed, mixed_in) = mixed_in(&args.mix, &data, config, args.seed).await?;
     let run = Run {
         gguf: GgufFile::open(&base_path)?,
         config: config.clone(),
         prompts: config.prompts()?,
-        held_out,
-        votes,
+        held_out: read(args.held_out.as_slice()).await?,
+        votes: read(args.votes.as_slice()).await?,
+        data,
+        mixed,
+        mixed_in,
         files,
         name,
         base_path,
@@ -144,43 +153,22 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
     };
     tokio::task::spawn_blocking(move || {
         let finished = match run.args.kind {
-            Kind::Reward => run.train_reward(deliberations)?,
-            Kind::Generator => run.train_generator(deliberations)?,
+            Kind::Reward => run.train_reward(),
+            Kind::Generator => run.train_generator(),
         };
-        Ok(match finished {
-            Some(card) => {
-                run.finish(&card)?;
-                ExitCode::SUCCESS
-            }
-            None => ExitCode::from(130),
-        })
+        match finished {
+            Ok(card) => run.finish(&card).map(|()| ExitCode::SUCCESS),
+            Err(error) if error.is::<Interrupted>() => Ok(ExitCode::from(130)),
+            Err(error) => Err(error),
+        }
     })
     .await?
 }
 
-/// Bad rows are reported and counted, and the others are used.
-async fn read<T>(files: &[PathBuf]) -> Result<Vec<T>>
-where
-    T: serde::de::DeserializeOwned + Send + 'static,
-{
-    if files.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (rows, all_usable) = input::usable_rows::<T>(files.to_vec()).await?;
-    let names: Vec<_> = files
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect();
-    ensure!(
-        !rows.is_empty(),
-        "no row of {} can be used, expected deliberations as JSON lines",
-        names.join(", ")
-    );
-    if !all_usable {
-        eprintln!("the rows above are left out; {} are used", rows.len());
-    }
-    Ok(rows.into_iter().map(|(_, row)| row).collect())
-}
+/// Somebody asked the training to stop; what it has done is kept.
+#[derive(Debug, Error)]
+#[error("interrupted")]
+struct Interrupted;
 
 fn check_target(target: &Path, base: &Path) -> Result<()> {
     let folder = match target.parent() {
@@ -231,222 +219,27 @@ struct Run {
     base_path: PathBuf,
     files: Vec<DataFile>,
     gguf: GgufFile,
+    data: Vec<Deliberation>,
+    /// See `--mix`.
+    mixed: Vec<Deliberation>,
+    mixed_in: Option<MixedIn>,
     held_out: Vec<Deliberation>,
     votes: Vec<VotedMember>,
 }
 
 impl Run {
-    /// `None` if it was interrupted.
-    fn train_reward(&self, deliberations: Vec<Deliberation>) -> Result<Option<Card>> {
-        let base = self.load_base()?;
-        if self.args.gate && deliberations.len() >= gate::ROUNDS_NEEDED {
-            // Whether each fold can be trained on is known before hours are spent.
-            for (others, _) in self.folds(&deliberations) {
-                self.reward_task(&split_by_question(others)?)
-                    .context("the gate, which trains on three quarters of the data")?;
-            }
-        }
-        let Some((trained, split)) =
-            self.fit_reward(&base, deliberations.clone(), &self.args.out)?
-        else {
-            return Ok(None);
-        };
-        check_progress(&trained)?;
-        let gate = match self.args.gate {
-            true => match self.judge(&base, &trained.adapter, &deliberations)? {
-                None => return Ok(None),
-                judged => judged,
-            },
-            false => None,
-        };
-        drop(base);
-        let model = self.reward_model(&trained.adapter)?;
-        let validation = predict(&model, "validating", &split.validation)?;
-        let calibration = calibrate(&split.validation, &validation);
-        let held_out = predict(&model, "measuring", &self.held_out)?;
-        let metrics = Metrics {
-            validation: figures(
-                "validation",
-                evaluate(&split.validation, validation, &calibration),
-            )?,
-            held_out: match self.held_out.is_empty() {
-                true => None,
-                false => figures("held-out", evaluate(&self.held_out, held_out, &calibration))?,
-            },
-            polis: match self.votes.is_empty() {
-                true => None,
-                false => figures("votes", measure_votes(&model, &self.votes, &calibration)?)?,
-            },
-        };
-        let settings = json!({
-            "fine_tuning": settings(&self.args, &self.config),
-            "loss": self.config.training.loss,
-            "start": self.start_sha256()?,
-            "seed": self.args.seed,
-            "step": trained.step,
-        });
-        let card = self.write(&trained, &deliberations, settings, metrics, |card| Card {
-            calibration: Some(calibration),
-            gate,
-            ..card
-        })?;
-        Ok(Some(card))
-    }
-
-    /// Fine-tunes a reward model; `None` if it was interrupted.
-    fn fit_reward(
+    /// Trains in a folder, from the checkpoint there if there is one. The adapter's weights are
+    /// those that are written: rounded to bf16.
+    fn fit<T: Task>(
         &self,
         base: &Transformer,
-        deliberations: Vec<Deliberation>,
+        task: &T,
         folder: &Path,
-    ) -> Result<Option<(Trained, Split)>> {
-        let split = split_by_question(deliberations)?;
-        let task = self.reward_task(&split)?;
-        note(format!(
-            "{} deliberations to train on, {} to validate with{}",
-            split.training.len(),
-            split.validation.len(),
-            task.skipped
-        ));
-        let trained = self.fit(base, &task, folder)?;
-        Ok(trained.map(|trained| (trained, split)))
-    }
-
-    fn reward_task(&self, split: &Split) -> Result<RewardTask> {
-        let loss = self.config.training.loss;
-        RewardTask::new(split, &self.gguf, &self.prompts, loss, self.args.seed)
-    }
-
-    /// Four-fold cross-fitting over the deliberations against the active reward model; `None` if
-    /// it was interrupted.
-    fn judge(
-        &self,
-        base: &Transformer,
-        adapter: &Adapter,
-        deliberations: &[Deliberation],
-    ) -> Result<Option<Judged>> {
-        let against = self.config.versions(Kind::Reward)?.active()?;
-        if deliberations.len() < gate::ROUNDS_NEEDED {
-            let rounds = deliberations.len();
-            let verdict = Verdict::NotEnoughRounds { rounds };
-            return Ok(Some(Judged { against, verdict }));
-        }
-        // Neither has a calibration: the candidates have none yet.
-        let active = Handle::current().block_on(engines::reward_model(&self.config))?;
-        let active = active.uncalibrated();
-        let mut rounds = Vec::new();
-        for (number, (others, fold)) in (1..).zip(self.folds(deliberations)) {
-            note(format!("the gate: training {number} of 4"));
-            let folder = self.fold_folder(number);
-            let Some((trained, _)) = self.fit_reward(base, others, &folder)? else {
-                return Ok(None);
-            };
-            let candidate = self.reward_model(&trained.adapter)?;
-            let of_candidate = predict(&candidate, "the gate", &fold)?;
-            let of_active = predict(&active, "the gate", &fold)?;
-            rounds.extend(outcomes(&fold, &of_candidate, &of_active));
-        }
-        let held_out: Vec<Deliberation> = self
-            .config
-            .text("data/deliberations-held-out.jsonl")?
-            .lines()
-            .map(serde_json::from_str)
-            .collect::<Result<_, _>>()?;
-        let accuracy = |model: &RewardModel| {
-            let predicted = predict(model, "the gate", &held_out)?;
-            let evaluation = evaluate(&held_out, predicted, &Calibration::default())?;
-            let within = evaluation.within.at_least_1;
-            anyhow::Ok(within.map_or(0.5, |within| within.reward_model.value))
-        };
-        let held_out = HeldOut {
-            active: accuracy(&active)?,
-            candidate: accuracy(&self.reward_model(adapter)?)?,
-        };
-        Ok(Some(Judged {
-            against,
-            verdict: gate::judge(&rounds, held_out, self.args.seed),
-        }))
-    }
-
-    /// For each of the four folds: the other deliberations, and its own.
-    fn folds(&self, deliberations: &[Deliberation]) -> [(Vec<Deliberation>, Vec<Deliberation>); 4] {
-        let questions: Vec<&str> = deliberations
-            .iter()
-            .map(|row| row.question.as_str())
-            .collect();
-        gate::folds(&questions, self.args.seed).map(|fold| {
-            let (own, others): (Vec<_>, Vec<_>) = deliberations
-                .iter()
-                .cloned()
-                .enumerate()
-                .partition(|(index, _)| fold.contains(index));
-            let strip =
-                |rows: Vec<(usize, Deliberation)>| rows.into_iter().map(|(_, row)| row).collect();
-            (strip(others), strip(own))
-        })
-    }
-
-    /// `None` if it was interrupted.
-    fn train_generator(&self, deliberations: Vec<Deliberation>) -> Result<Option<Card>> {
-        let base = self.load_base()?;
-        let split = split_by_question(deliberations.clone())?;
-        let writer = Writer::new(
-            &self.gguf,
-            &self.prompts,
-            self.config.generator.opinion_characters,
-        )?;
-        let task = GeneratorTask::new(&split, writer, self.args.seed)?;
-        note(format!(
-            "{} statements to learn from, {} to validate with{}",
-            task.training.len(),
-            task.validation.len(),
-            task.skipped
-        ));
-        let held_out = task.validation_units(&self.held_out)?;
-        let Some(trained) = self.fit(&base, &task, &self.args.out)? else {
-            return Ok(None);
-        };
-        check_progress(&trained)?;
-        let model = base.merged(&trained.adapter)?;
-        // Cross-entropy a token, of the statement and the end of the turn.
-        let measure = |units: &[GeneratorUnit]| {
-            anyhow::Ok(json!({
-                "statements": units.len(),
-                "loss_of_base": validation_loss(&base, &task, units)?,
-                "loss": validation_loss(&model, &task, units)?,
-            }))
-        };
-        let metrics = Metrics {
-            validation: Some(measure(&task.validation)?),
-            held_out: match held_out.is_empty() {
-                true => None,
-                false => Some(measure(&held_out)?),
-            },
-            polis: None,
-        };
-        let settings = json!({
-            "fine_tuning": settings(&self.args, &self.config),
-            "opinion_characters": self.config.generator.opinion_characters,
-            "statements": task.training.len(),
-            "start": self.start_sha256()?,
-            "seed": self.args.seed,
-            "step": trained.step,
-        });
-        Ok(Some(self.write(
-            &trained,
-            &deliberations,
-            settings,
-            metrics,
-            |card| card,
-        )?))
-    }
-
-    /// Trains in a folder, from the checkpoint there if there is one; `None` if it was interrupted.
-    /// The adapter's weights are those that are written: rounded to bf16.
-    fn fit<T: Task>(&self, base: &Transformer, task: &T, folder: &Path) -> Result<Option<Trained>> {
+        progress: &Progress,
+    ) -> Result<Trained> {
         let settings = settings(&self.args, &self.config);
-        let start = match &self.args.start {
-            Some(folder) => self.version_to_start_with(folder)?.adapter,
+        let start = match self.start()? {
+            Some(version) => version.adapter,
             None => {
                 let (rank, alpha) = (settings.rank, settings.alpha);
                 let mut random = ChaCha8Rng::seed_from_u64(self.args.seed);
@@ -461,25 +254,72 @@ impl Run {
             &start,
             &self.fingerprint(&settings)?,
             folder,
-            &mut |event| {
-                show(&bar, &event);
-                match INTERRUPTED.load(Ordering::Relaxed) {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                }
-            },
+            &mut |event| progress.fitting(&bar, &event),
         )?;
         bar.finish_and_clear();
         let Outcome::Finished(mut trained) = outcome else {
-            return Ok(None);
+            return Err(Interrupted.into());
         };
         trained.adapter.updates = optimizer::map(&trained.adapter.updates, |factor| {
             Ok(factor.to_dtype(DType::BF16)?.to_dtype(DType::F32)?)
         })?;
-        Ok(Some(trained))
+        Ok(trained)
     }
 
-    fn version_to_start_with(&self, folder: &Path) -> Result<Version> {
+    /// What is trained on and what validates: of these deliberations, and of those mixed in.
+    fn split(&self, deliberations: Vec<Deliberation>) -> Result<Split> {
+        let mut split = split_by_question(deliberations)?;
+        split.mix_in(self.mixed.clone());
+        Ok(split)
+    }
+
+    /// The version to begin with; `None` is a new adapter.
+    fn start(&self) -> Result<Option<Version>> {
+        match &self.args.start {
+            None => Ok(None),
+            Some(name) if name == Path::new(SHIPPED) => self.shipped(),
+            Some(folder) => self.version_in(folder).map(Some),
+        }
+    }
+
+    /// The version that the gate compares with; `None` is the base model.
+    fn against(&self) -> Result<(VersionId, Option<Version>)> {
+        let versions = self.config.versions(self.args.kind)?;
+        match self.args.against.as_deref() {
+            Some(SHIPPED) => Ok((VersionId::Shipped, self.shipped()?)),
+            Some("base") => Ok((VersionId::Base, None)),
+            Some(folder) => {
+                let version = self.version_in(Path::new(folder))?;
+                Ok((VersionId::Stored(version.card.name.clone()), Some(version)))
+            }
+            None => match versions.active()? {
+                VersionId::Shipped => Ok((VersionId::Shipped, self.shipped()?)),
+                VersionId::Base => Ok((VersionId::Base, None)),
+                VersionId::Stored(name) => {
+                    let version = self.version_in(&versions.folder.join(name.to_string()))?;
+                    Ok((VersionId::Stored(name), Some(version)))
+                }
+            },
+        }
+    }
+
+    /// What comes with Accord; `None` on another base model than its own, where it is not used.
+    fn shipped(&self) -> Result<Option<Version>> {
+        let versions = self.config.versions(self.args.kind)?;
+        let Some(version) = versions.load(&VersionId::Shipped)? else {
+            return Ok(None);
+        };
+        if version.card.base_model.sha256 != self.base_sha256()? {
+            return Ok(None);
+        }
+        version
+            .card
+            .check_templates(|name| self.config.text(name))?;
+        Ok(Some(version))
+    }
+
+    /// The version in a folder, which must be one of this base model and these prompts.
+    fn version_in(&self, folder: &Path) -> Result<Version> {
         let version = Version::read(folder)?;
         ensure!(
             version.card.kind == self.args.kind,
@@ -502,10 +342,7 @@ impl Run {
 
     /// Of the adapter that training begins with, if it is no new one.
     fn start_sha256(&self) -> Result<Option<String>> {
-        Ok(match &self.args.start {
-            Some(folder) => Some(self.version_to_start_with(folder)?.card.adapter.sha256),
-            None => None,
-        })
+        Ok(self.start()?.map(|version| version.card.adapter.sha256))
     }
 
     fn fold_folder(&self, number: usize) -> PathBuf {
@@ -529,6 +366,7 @@ impl Run {
             template_hashes(self.args.kind, |name| self.config.text(name))?,
             self.files,
             start,
+            self.mixed,
         ]);
         Ok(sha256_of_bytes(of_all.to_string().as_bytes()))
     }
@@ -551,22 +389,45 @@ impl Run {
         sha256.with_context(|| format!("{key} is no local GGUF file, and only those are trained"))
     }
 
-    /// Without calibration.
-    fn reward_model(&self, adapter: &Adapter) -> Result<RewardModel> {
+    /// Without calibration; without an adapter the base model.
+    fn reward_model(&self, adapter: Option<&Adapter>) -> Result<RewardModel> {
         RewardModel::packed(
             &self.gguf,
-            Some(adapter),
+            adapter,
             &serving::device()?,
             self.prompts.clone(),
             Calibration::default(),
         )
     }
 
+    /// How long a fine-tuning takes, where going once through a deliberation takes `size`.
+    fn cost_of_fit(&self, split: &Split, size: impl Fn(&Deliberation) -> f64) -> f64 {
+        let settings = settings(&self.args, &self.config);
+        let sum = |rows: &[Deliberation]| rows.iter().map(&size).sum::<f64>();
+        let validated = settings.validation_units.min(split.validation.len()) as f64
+            / split.validation.len() as f64;
+        let validations = 1 + settings.epochs * settings.validations_per_epoch;
+        // There and back is three times as long as there.
+        3.0 * settings.epochs as f64 * sum(&split.training)
+            + validations as f64 * validated * sum(&split.validation)
+    }
+
+    /// Before there is a version that learned nothing.
+    fn check_progress(&self, trained: &Trained, progress: &Progress) -> Result<()> {
+        if trained.step == 0 {
+            progress.tell(&json!({ "event": "no_progress" }));
+        }
+        ensure!(
+            trained.step > 0,
+            "no step of the training lowered the loss on the validation data, so there is no new version; more data is needed"
+        );
+        Ok(())
+    }
+
     /// Writes the version's folder, with what `more` adds to the card.
     fn write(
         &self,
         trained: &Trained,
-        deliberations: &[Deliberation],
         settings: Value,
         metrics: Metrics,
         more: impl FnOnce(Card) -> Card,
@@ -576,8 +437,7 @@ impl Run {
             Some(description) => description.clone(),
             None => format!("deliberations in {}", names.join(", ")),
         };
-        let statements = || deliberations.iter().flat_map(|row| &row.statements);
-        let ratings = statements().flat_map(|statement| statement.agreement.iter().flatten());
+        let statements = self.data.iter().map(|row| row.statements.len());
         let (source, _) = engines::source(&self.config, self.args.kind);
         let base_model = BaseModel {
             name: source.model_name(),
@@ -588,10 +448,16 @@ impl Run {
             description,
             synthetic: self.args.synthetic,
             files: self.files.clone(),
-            deliberations: deliberations.len(),
-            members: deliberations.iter().map(|row| row.opinions.len()).sum(),
-            statements: statements().count(),
-            ratings: ratings.count(),
+            deliberations: self.data.len(),
+            members: self.data.iter().map(|row| row.opinions.len()).sum(),
+            statements: statements.sum(),
+            ratings: data::ratings(&self.data),
+            mixed_in: self.mixed_in.clone(),
+            questions: self
+                .data
+                .iter()
+                .map(|row| question_hash(&row.question))
+                .collect(),
         };
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let arguments = shlex::try_join(arguments.iter().map(String::as_str))?;
@@ -636,7 +502,7 @@ impl Run {
         Checkpoint::remove(&self.args.out)?;
         if !std::io::stdout().is_terminal() {
             return say(
-                json!({ "event": "finished", "version": self.args.out, "metrics": card.metrics, "gate": card.gate }),
+                json!({ "event": "finished", "version": self.args.out, "metrics": card.metrics, "gate": card.gate, "progress": 1.0 }),
             );
         }
         say(format!("version {} is in {out}", self.name))?;
@@ -648,180 +514,9 @@ impl Run {
     }
 }
 
-fn check_progress(trained: &Trained) -> Result<()> {
-    ensure!(
-        trained.step > 0,
-        "no step of the training lowered the loss on the validation data, so there is no new version; more data is needed"
-    );
-    Ok(())
-}
-
-/// A step moves the bar; on standard output, unless that is a terminal, every event is a line of
-/// JSON.
-fn show(bar: &ProgressBar, event: &Event) {
-    if !std::io::stdout().is_terminal()
-        && let Ok(line) = serde_json::to_string(event)
-    {
-        // A closed pipe is no reason to stop.
-        let _ = say(line);
-    }
-    match event {
-        Event::Step {
-            step, steps, loss, ..
-        } => {
-            bar.set_length(*steps as u64);
-            bar.set_position(*step as u64);
-            bar.set_message(format!("loss {loss:.3}"));
-        }
-        Event::Validation { step, loss, best } => {
-            let mark = if *best { ", the best so far" } else { "" };
-            bar.println(format!("step {step}: validation loss {loss:.4}{mark}"));
-        }
-        Event::Resumed { step } => bar.println(format!("going on after step {step}")),
-        Event::StoppedEarly { step } => {
-            bar.println(format!("no more progress: stopped after step {step}"));
-        }
-    }
-}
-
-fn data_files(paths: &[PathBuf]) -> Result<Vec<DataFile>> {
-    paths
-        .iter()
-        .map(|path| {
-            let bytes =
-                std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Ok(DataFile {
-                name: path.file_name().unwrap_or_default().display().to_string(),
-                sha256: sha256_of_bytes(&bytes),
-            })
-        })
-        .collect()
-}
-
-fn predict(
-    model: &RewardModel,
-    message: &'static str,
-    deliberations: &[Deliberation],
-) -> Result<Vec<PredictedDeliberation>> {
-    let members = deliberations.iter().map(|row| row.opinions.len()).sum();
-    let bar = progress_bar(message, members)?;
-    let predicted = Handle::current().block_on(predict_all(
-        model,
-        deliberations,
-        OpinionShown::Own,
-        |done| {
-            bar.set_position(done as u64);
-        },
-    ))?;
-    bar.finish_and_clear();
-    Ok(predicted)
-}
-
-/// A calibration under which these predictions fit the real ratings best.
-fn calibrate(deliberations: &[Deliberation], predicted: &[PredictedDeliberation]) -> Calibration {
-    let mut rated: Vec<(RatingDistribution, u8)> = Vec::new();
-    for (deliberation, predicted) in deliberations.iter().zip(predicted) {
-        for (member, predicted) in predicted.ratings.iter().enumerate() {
-            for (statement, predicted) in deliberation.statements.iter().zip(predicted) {
-                rated.extend(predicted.zip(statement.agreement[member]));
-            }
-        }
-    }
-    Calibration::fit(&rated)
-}
-
-fn evaluate(
-    deliberations: &[Deliberation],
-    mut predicted: Vec<PredictedDeliberation>,
-    calibration: &Calibration,
-) -> Result<Evaluation, EvaluationError> {
-    for rating in predicted
-        .iter_mut()
-        .flat_map(|predicted| predicted.ratings.iter_mut().flatten().flatten())
-    {
-        *rating = calibration.apply(rating);
-    }
-    let scored: Vec<Scored> = deliberations
-        .iter()
-        .zip(&predicted)
-        .map(|(deliberation, predicted)| Scored {
-            deliberation,
-            predicted: &predicted.ratings,
-        })
-        .collect();
-    evaluation::evaluate(&scored)
-}
-
-/// What stands in the card. A version is worth keeping where there is nothing to compare.
-fn figures<T: Serialize>(of: &str, figures: Result<T, EvaluationError>) -> Result<Option<Value>> {
-    match figures {
-        Ok(figures) => Ok(Some(serde_json::to_value(figures)?)),
-        Err(error) => {
-            note(format!("no figures on the {of} data: {error}"));
-            Ok(None)
-        }
-    }
-}
-
-fn measure_votes(
-    model: &RewardModel,
-    members: &[VotedMember],
-    calibration: &Calibration,
-) -> Result<Result<VoteEvaluation, EvaluationError>> {
-    let bar = progress_bar("measuring on votes", members.len())?;
-    let mut predicted =
-        Handle::current().block_on(predict_votes(model, members, OpinionShown::Own, |done| {
-            bar.set_position(done as u64);
-        }))?;
-    bar.finish_and_clear();
-    for rating in predicted
-        .iter_mut()
-        .flat_map(|predicted| predicted.ratings.iter_mut().flatten())
-    {
-        *rating = calibration.apply(rating);
-    }
-    let scored: Vec<ScoredVotes> = members
-        .iter()
-        .zip(&predicted)
-        .map(|(member, predicted)| ScoredVotes {
-            member,
-            predicted: &predicted.ratings,
-        })
-        .collect();
-    Ok(evaluation::evaluate_votes(&scored))
-}
-
-/// How many of each deliberation's pairs of ratings both models order rightly.
-fn outcomes(
-    deliberations: &[Deliberation],
-    of_candidate: &[PredictedDeliberation],
-    of_active: &[PredictedDeliberation],
-) -> Vec<RoundOutcome> {
-    let right = |deliberation, predicted: &PredictedDeliberation| {
-        let scored = Scored {
-            deliberation,
-            predicted: &predicted.ratings,
-        };
-        let accuracy = evaluation::evaluate(&[scored]).ok()?.within.at_least_1?;
-        let pairs = accuracy.pairs as u32;
-        Some((pairs, accuracy.reward_model.value * f64::from(pairs)))
-    };
-    deliberations
-        .iter()
-        .zip(of_candidate.iter().zip(of_active))
-        .filter_map(|(deliberation, (candidate, active))| {
-            let (pairs, candidate_right) = right(deliberation, candidate)?;
-            let (_, active_right) = right(deliberation, active)?;
-            Some(RoundOutcome {
-                pairs,
-                active_right,
-                candidate_right,
-            })
-        })
-        .collect()
-}
-
 /// For people; standard output is for results.
 fn note(what: impl Display) {
     eprintln!("{what}");
 }
+
+const SHIPPED: &str = "shipped";

@@ -19,8 +19,22 @@ pub struct GuildSettings {
     pub opinions_for: Option<TimeDelta>,
     #[serde(with = "maybe_seconds")]
     pub ratings_for: Option<TimeDelta>,
+    pub training: Training,
     /// Who changed them last, and when.
     pub changed: Option<(Member, Time)>,
+}
+
+/// What the ratings and opinions of those members who agreed may train.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Training {
+    /// Nothing.
+    #[default]
+    Off,
+    /// This guild's own models.
+    Own,
+    /// Those of the other guilds of this host that share too, and theirs train this guild's.
+    Shared,
 }
 
 mod maybe_seconds {

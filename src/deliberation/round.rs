@@ -83,6 +83,10 @@ pub struct Terms {
     pub notify: Option<Role>,
     /// Days after the result when opinions and critiques are deleted.
     pub retention_days: u16,
+    /// What members who agreed write and rate trains models: the panel shows everybody one candidate
+    /// a second time, since how consistently somebody rates tells how much can be learned from it.
+    #[serde(default)]
+    pub training: bool,
 }
 
 /// How agreement is given.
@@ -173,6 +177,9 @@ pub struct Opinion {
     pub written_at: Time,
     /// Joined after drafting had begun: it counts in the ranking, no draft read it.
     pub late: bool,
+    /// The time of the round's texts is over; this one stays since its author agreed to training.
+    #[serde(default)]
+    pub kept_for_training: bool,
 }
 
 /// A candidate of one round.
@@ -235,6 +242,10 @@ pub struct Rating {
     /// Several digits were found set and nobody knows which came last: none counts, and the member
     /// is told.
     pub unclear: bool,
+    /// The agreement when the candidate was shown a second time. It says how consistent the member's
+    /// ratings are, and counts for nothing else.
+    #[serde(default)]
+    pub again: Option<Likert>,
     pub at: Time,
 }
 

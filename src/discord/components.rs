@@ -14,6 +14,7 @@ use super::permissions::require_organiser;
 use super::render::{self, Look, critique_form, opinion_form};
 use super::reply::{Asked, Failure};
 use super::sentences;
+use crate::deliberation::guild::Training;
 use crate::deliberation::id::{Member, RoundKey};
 use crate::deliberation::rating::Likert;
 use crate::deliberation::round::{CandidateKey, OpinionRefused, RatingRefused, Receipt, Round};
@@ -24,8 +25,11 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
     let Ok(id) = pressed.data.custom_id.parse::<CustomId>() else {
         return Err(Failure::Told(asked.wording().say("old-button", &[])));
     };
+    let Some(number) = id.round() else {
+        return pressed_outside_rounds(asked, id).await;
+    };
     let facilitator = &asked.bot.facilitator;
-    let key = asked.round(id.round());
+    let key = asked.round(number);
     let member = asked.member();
     match id {
         CustomId::Opinion { .. } | CustomId::OpinionForm { .. } => {
@@ -76,6 +80,15 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
         CustomId::Quality { candidate, .. } => {
             let rating = selected(pressed)?;
             rate(asked, key, candidate, None, Some(rating)).await
+        }
+        CustomId::Again { candidate, .. } => {
+            let rating = selected(pressed)?;
+            let rated = facilitator
+                .update(key, |round, now| {
+                    round.rate_again(candidate, member, rating, now)
+                })
+                .await?;
+            after_rating(asked, key, rated, |round, _| render::place_of_retest(round)).await
         }
         CustomId::Critique { .. } => {
             let round = facilitator.round(key).await?;
@@ -145,9 +158,21 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
                 .answer(render::handed_back(asked.wording(), &round, member))
                 .await
         }
+        CustomId::Consent { .. }
+        | CustomId::Retrain { .. }
+        | CustomId::LeaveTraining { .. }
+        | CustomId::StopTraining { .. } => unreachable!("they belong to no round"),
+    }
+}
+
+/// A button that belongs to no round was pressed.
+async fn pressed_outside_rounds(asked: &Asked<'_>, id: CustomId) -> Result<(), Failure> {
+    match id {
+        CustomId::Consent { agreed } => change_consent(asked, agreed).await,
         CustomId::Retrain { model } => commands::model::confirmed(asked, model).await,
         CustomId::LeaveTraining { .. } => asked.update(render::model::left(asked.wording())).await,
         CustomId::StopTraining { number } => commands::model::stopped(asked, number).await,
+        _ => Err(Failure::Told(asked.wording().say("old-button", &[]))),
     }
 }
 
@@ -156,8 +181,11 @@ pub async fn submitted(asked: &Asked<'_>, form: &ModalInteraction) -> Result<(),
     let Ok(id) = form.data.custom_id.parse::<CustomId>() else {
         return Err(Failure::Told(asked.wording().say("old-button", &[])));
     };
+    let Some(number) = id.round() else {
+        return Err(Failure::Told(asked.wording().say("old-button", &[])));
+    };
     let facilitator = &asked.bot.facilitator;
-    let key = asked.round(id.round());
+    let key = asked.round(number);
     let member = asked.member();
     let text = written(form);
     match id {
@@ -195,6 +223,24 @@ pub async fn ask_for_opinion(asked: &Asked<'_>, key: RoundKey) -> Result<(), Fai
     asked.show(form).await
 }
 
+/// A member agrees to training, or does not.
+async fn change_consent(asked: &Asked<'_>, agreed: bool) -> Result<(), Failure> {
+    let (facilitator, guild) = (&asked.bot.facilitator, asked.guild);
+    // What was kept for training alone is deleted from the disk, which takes a moment.
+    asked.defer().await?;
+    let training = facilitator.store.settings(guild).await?.training;
+    // Training may have been turned off since the question: then there is nothing to agree to.
+    if !agreed || training != Training::Off {
+        facilitator
+            .set_consent(guild, asked.member(), agreed)
+            .await?;
+    }
+    let consent = facilitator.store.consent(guild, asked.member()).await?;
+    asked
+        .finish(render::consent(asked.wording(), training, consent))
+        .await
+}
+
 /// Says what became of an opinion; one that was not taken is given back.
 async fn after_opinion(
     asked: &Asked<'_>,
@@ -202,11 +248,16 @@ async fn after_opinion(
     text: &str,
     taken: Result<Receipt, OpinionRefused>,
 ) -> Result<(), Failure> {
-    let round = asked.bot.facilitator.round(key).await?;
-    let wording = asked.wording();
+    let facilitator = &asked.bot.facilitator;
+    let round = facilitator.round(key).await?;
+    let (wording, member) = (asked.wording(), asked.member());
     asked
         .answer(match taken {
-            Ok(_) => render::opinion_saved(wording, &round, asked.member()),
+            Ok(_) => {
+                let receipt = render::opinion_saved(wording, &round, member);
+                let ask = facilitator.asks_for_consent(asked.guild, member).await?;
+                render::asking_for_consent(wording, receipt, ask)
+            }
             Err(refused) => render::opinion_refused(wording, &round, &refused, text),
         })
         .await
@@ -226,10 +277,24 @@ async fn rate(
             round.rate(candidate, member, agreement, quality, now)
         })
         .await?;
+    after_rating(asked, key, rated, |round, member| {
+        render::place_of(round, member, candidate)
+    })
+    .await
+}
+
+/// Shows the panel again, at the place of what was rated.
+async fn after_rating(
+    asked: &Asked<'_>,
+    key: RoundKey,
+    rated: Result<(), RatingRefused>,
+    place: impl Fn(&Round, Member) -> u8,
+) -> Result<(), Failure> {
     match rated {
         Ok(()) => {
-            let round = facilitator.round(key).await?;
-            let place = render::place_of(&round, member, candidate);
+            let round = asked.bot.facilitator.round(key).await?;
+            let member = asked.member();
+            let place = place(&round, member);
             asked
                 .update(render::panel(asked.wording(), &round, member, place))
                 .await

@@ -11,7 +11,7 @@ use crate::deliberation::retraining::Model;
 use crate::deliberation::round::CandidateKey;
 use crate::deliberation::round::board::Item;
 
-/// The id of a component or a form. `round` is the round's number in the guild.
+/// The id of a component or a form. `round` is the number in the guild of the round that it belongs to.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum CustomId {
     /// Opens the form for an opinion.
@@ -31,6 +31,8 @@ pub enum CustomId {
     Agreement { round: u32, candidate: CandidateKey },
     /// Rates the quality of a candidate.
     Quality { round: u32, candidate: CandidateKey },
+    /// Rates the agreement with a candidate that is shown a second time.
+    Again { round: u32, candidate: CandidateKey },
     /// Asks for a critique: the button and the form.
     Critique { round: u32 },
     /// Reports a candidate. A statement may be posted again in a later stage.
@@ -51,6 +53,8 @@ pub enum CustomId {
     Status { round: u32, stage: u8 },
     /// Hands the opinion back to its author after a round was cancelled.
     Handback { round: u32 },
+    /// Agrees to training, or does not.
+    Consent { agreed: bool },
     /// Confirms a retraining whose estimate was shown.
     Retrain { model: Model },
     /// Does without it.
@@ -60,9 +64,10 @@ pub enum CustomId {
 }
 
 impl CustomId {
-    /// The round that it belongs to; 0, which no round has, where it belongs to none.
-    pub fn round(self) -> u32 {
+    /// The round that it belongs to; `None` for what belongs to the whole guild.
+    pub fn round(self) -> Option<u32> {
         match self {
+            Self::Consent { .. } => None,
             Self::Opinion { round }
             | Self::OpinionForm { round, .. }
             | Self::Withdraw { round }
@@ -71,6 +76,7 @@ impl CustomId {
             | Self::Panel { round, .. }
             | Self::Agreement { round, .. }
             | Self::Quality { round, .. }
+            | Self::Again { round, .. }
             | Self::Critique { round }
             | Self::Candidate { round, .. }
             | Self::Why { round }
@@ -78,8 +84,8 @@ impl CustomId {
             | Self::Extend { round }
             | Self::End { round }
             | Self::Status { round, .. }
-            | Self::Handback { round } => round,
-            Self::Retrain { .. } | Self::LeaveTraining { .. } | Self::StopTraining { .. } => 0,
+            | Self::Handback { round } => Some(round),
+            Self::Retrain { .. } | Self::LeaveTraining { .. } | Self::StopTraining { .. } => None,
         }
     }
 }
@@ -117,6 +123,7 @@ impl fmt::Display for CustomId {
             Self::Panel { round, place } => write!(f, "panel:{round}:{place}"),
             Self::Agreement { round, candidate } => write!(f, "agreement:{round}:{}", candidate.0),
             Self::Quality { round, candidate } => write!(f, "quality:{round}:{}", candidate.0),
+            Self::Again { round, candidate } => write!(f, "again:{round}:{}", candidate.0),
             Self::Critique { round } => write!(f, "critique:{round}"),
             Self::Candidate {
                 round,
@@ -129,8 +136,10 @@ impl fmt::Display for CustomId {
             Self::End { round } => write!(f, "end:{round}"),
             Self::Status { round, stage } => write!(f, "status:{round}:{stage}"),
             Self::Handback { round } => write!(f, "handback:{round}"),
-            Self::Retrain { model } => write!(f, "retrain:{}", number_of(*model)),
-            Self::LeaveTraining { model } => write!(f, "leave:{}", number_of(*model)),
+            Self::Consent { agreed: true } => f.write_str("consent:yes"),
+            Self::Consent { agreed: false } => f.write_str("consent:no"),
+            Self::Retrain { model } => write!(f, "retrain:{}", name_of(*model)),
+            Self::LeaveTraining { model } => write!(f, "leave:{}", name_of(*model)),
             Self::StopTraining { number } => write!(f, "halt:{number}"),
         }
     }
@@ -145,6 +154,18 @@ impl FromStr for CustomId {
 }
 
 fn parse(text: &str) -> Option<CustomId> {
+    match text {
+        "consent:yes" => return Some(CustomId::Consent { agreed: true }),
+        "consent:no" => return Some(CustomId::Consent { agreed: false }),
+        _ => {}
+    }
+    for model in [Model::RewardModel, Model::Generator] {
+        for id in [CustomId::Retrain { model }, CustomId::LeaveTraining { model }] {
+            if id.to_string() == text {
+                return Some(id);
+            }
+        }
+    }
     let mut parts = text.split(':');
     let (name, round) = (parts.next()?, number(parts.next()?)?);
     let rest: Vec<&str> = parts.collect();
@@ -172,6 +193,10 @@ fn parse(text: &str) -> Option<CustomId> {
             round,
             candidate: CandidateKey(number(candidate)?),
         },
+        ("again", [candidate]) => CustomId::Again {
+            round,
+            candidate: CandidateKey(number(candidate)?),
+        },
         ("critique", []) => CustomId::Critique { round },
         ("candidate", [stage, candidate]) => CustomId::Candidate {
             round,
@@ -187,27 +212,16 @@ fn parse(text: &str) -> Option<CustomId> {
             stage: number(stage)?,
         },
         ("handback", []) => CustomId::Handback { round },
-        ("retrain", []) => CustomId::Retrain {
-            model: model_of(round)?,
-        },
-        ("leave", []) => CustomId::LeaveTraining {
-            model: model_of(round)?,
-        },
         ("halt", []) => CustomId::StopTraining { number: round },
         _ => return None,
     })
 }
 
-fn number_of(model: Model) -> u32 {
+fn name_of(model: Model) -> &'static str {
     match model {
-        Model::RewardModel => 1,
-        Model::Generator => 2,
+        Model::RewardModel => "reward",
+        Model::Generator => "generator",
     }
-}
-
-fn model_of(number: u32) -> Option<Model> {
-    let models = [Model::RewardModel, Model::Generator];
-    models.into_iter().find(|model| number_of(*model) == number)
 }
 
 impl Serialize for CustomId {
@@ -231,7 +245,7 @@ mod tests {
 
     fn any_id() -> impl Strategy<Value = CustomId> {
         (
-            0..19_u8,
+            0..21_u8,
             any::<u32>(),
             any::<u32>(),
             any::<u8>(),
@@ -259,14 +273,18 @@ mod tests {
                     12 => CustomId::Extend { round },
                     13 => CustomId::End { round },
                     14 => CustomId::Status { round, stage },
-                    15 => CustomId::StopTraining { number: round },
-                    16 => CustomId::Retrain {
+                    15 => CustomId::Handback { round },
+                    16 => CustomId::Again { round, candidate },
+                    17 => CustomId::StopTraining { number: round },
+                    18 => CustomId::Retrain {
                         model: Model::RewardModel,
                     },
-                    17 => CustomId::LeaveTraining {
+                    19 => CustomId::LeaveTraining {
                         model: Model::Generator,
                     },
-                    _ => CustomId::Handback { round },
+                    _ => CustomId::Consent {
+                        agreed: small % 2 == 0,
+                    },
                 }
             })
     }
@@ -302,7 +320,11 @@ mod tests {
             "candidate:1:2",
             "candidate:1:256:3",
             "delete:1",
-            "retrain:3",
+            "consent",
+            "consent:1",
+            "consent:yes:1",
+            "retrain:1",
+            "halt:reward",
         ] {
             assert_eq!(
                 text.parse::<CustomId>(),

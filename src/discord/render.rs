@@ -5,6 +5,7 @@
 
 mod announcements;
 mod card;
+mod consent;
 pub mod form;
 pub mod look;
 mod mine;
@@ -26,10 +27,11 @@ use crate::deliberation::round::board::Item;
 use crate::discord::wording::Wording;
 use crate::facilitator::platform::View;
 
+pub use consent::{asking_for_consent, consent};
 pub use form::{Form, critique_form, opinion_form};
 pub use look::{Button, Embed, Look, Select};
 pub use mine::mine;
-pub use panel::{panel, panel_order, place_of};
+pub use panel::{panel, panel_order, place_of, place_of_retest};
 pub use replies::{
     handed_back, list, opinion_refused, opinion_saved, opinion_withdrawn, returned_text, status,
 };

@@ -6,7 +6,7 @@ use serenity::all::Permissions;
 use super::render::look::{Embed, Look};
 use super::wording::{Value, Wording};
 use crate::config::RoundDefaults;
-use crate::deliberation::guild::GuildSettings;
+use crate::deliberation::guild::{GuildSettings, Training};
 use crate::deliberation::id::Channel;
 use crate::deliberation::round::{
     CRITIQUE_CHARACTERS, CritiqueRefused, Extended, LONGEST_PHASE, OrganiserRefused, Phase,
@@ -97,6 +97,11 @@ pub fn settings(wording: &Wording, host: &RoundDefaults, guild: &GuildSettings) 
     let minimum = guild.minimum.unwrap_or(host.minimum);
     let opinions_for = length(wording, guild.opinions_for.unwrap_or(host.opinions_for));
     let ratings_for = length(wording, guild.ratings_for.unwrap_or(host.ratings_for));
+    let training = match guild.training {
+        Training::Off => wording.say("training-off", &[]),
+        Training::Own => wording.say("training-own", &[]),
+        Training::Shared => wording.say("training-shared", &[]),
+    };
     Look::of(wording.say(
         "settings-shown",
         &[
@@ -106,6 +111,7 @@ pub fn settings(wording: &Wording, host: &RoundDefaults, guild: &GuildSettings) 
             ("minimum", minimum.into()),
             ("opinions", opinions_for.into()),
             ("ratings", ratings_for.into()),
+            ("training", training.into()),
         ],
     ))
 }

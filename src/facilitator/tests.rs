@@ -1,3 +1,4 @@
+mod consent;
 mod drafting;
 mod fakes;
 mod memory;
@@ -72,6 +73,7 @@ impl Host {
             revisions: 0,
             notify: None,
             retention_days: 30,
+            training: false,
         };
         change(&mut terms);
         let new = NewRound {

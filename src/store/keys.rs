@@ -17,6 +17,8 @@ use crate::deliberation::round::{CandidateKey, Time};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Key {
     Settings(Guild),
+    /// Whether a member agrees to training.
+    Consent(Guild, Member),
     Round(RoundKey, Part),
     Retraining(RetrainingKey),
     /// The number of the guild's next round.
@@ -50,6 +52,10 @@ impl Key {
             Self::Settings(guild) => {
                 bytes = of_guild(guild);
                 bytes.push(SETTINGS);
+            }
+            Self::Consent(guild, member) => {
+                bytes = consents_of(guild);
+                bytes.extend(member.0.to_be_bytes());
             }
             Self::Round(round, part) => {
                 bytes = of_round(round);
@@ -103,6 +109,20 @@ impl Key {
         bytes
     }
 
+    /// The guild of a record that lies under [`of_guild`].
+    pub fn guild(self) -> Option<Guild> {
+        match self {
+            Self::Settings(guild) | Self::Consent(guild, _) => Some(guild),
+            Self::Round(round, _) => Some(round.guild),
+            Self::Retraining(retraining) => Some(retraining.guild),
+            Self::NextNumber(_)
+            | Self::Left(_)
+            | Self::Live(_)
+            | Self::Due(..)
+            | Self::Retrained(_) => None,
+        }
+    }
+
     /// `None` for what is no key.
     pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
         let rest = &mut bytes;
@@ -111,6 +131,7 @@ impl Key {
                 let guild = take_guild(rest)?;
                 match u8::from_be_bytes(take(rest)?) {
                     SETTINGS => Self::Settings(guild),
+                    CONSENT => Self::Consent(guild, Member(u64::from_be_bytes(take(rest)?))),
                     ROUND => {
                         let number = u32::from_be_bytes(take(rest)?);
                         Self::Round(RoundKey { guild, number }, take_part(rest)?)
@@ -143,6 +164,9 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settings(guild) => write!(f, "settings of guild {guild}"),
+            Self::Consent(guild, member) => {
+                write!(f, "consent of member {member} of guild {guild}")
+            }
             Self::Round(round, part) => {
                 match part {
                     Part::Head => write!(f, "head")?,
@@ -178,6 +202,12 @@ impl fmt::Display for Key {
 pub(super) fn of_guild(guild: Guild) -> Vec<u8> {
     let mut prefix = vec![OF_GUILD];
     prefix.extend(guild.0.to_be_bytes());
+    prefix
+}
+
+pub(super) fn consents_of(guild: Guild) -> Vec<u8> {
+    let mut prefix = of_guild(guild);
+    prefix.push(CONSENT);
     prefix
 }
 
@@ -225,8 +255,9 @@ pub(super) const LEFT: u8 = b'a';
 pub(super) const LIVE: u8 = b'l';
 pub(super) const RETRAINED: u8 = b't';
 const NEXT_NUMBER: u8 = b'n';
-const OF_GUILD: u8 = b'g';
+pub(super) const OF_GUILD: u8 = b'g';
 
+const CONSENT: u8 = b'c';
 const ROUND: u8 = b'r';
 const SETTINGS: u8 = b's';
 const RETRAINING: u8 = b't';
@@ -314,6 +345,7 @@ mod tests {
     fn keys() -> impl Strategy<Value = Key> {
         prop_oneof![
             guilds().prop_map(Key::Settings),
+            (guilds(), any::<u64>()).prop_map(|(guild, id)| Key::Consent(guild, Member(id))),
             (round_keys(), parts()).prop_map(|(round, part)| Key::Round(round, part)),
             guilds().prop_map(Key::NextNumber),
             guilds().prop_map(Key::Left),
@@ -354,11 +386,14 @@ mod tests {
             b in guilds(),
             round in any::<u32>(),
             part in parts(),
+            member: u64,
         ) {
             prop_assume!(a != b);
             let round = RoundKey { guild: b, number: round };
             prop_assert!(!Key::Round(round, part).to_bytes().starts_with(&of_guild(a)));
             prop_assert!(!Key::Settings(b).to_bytes().starts_with(&of_guild(a)));
+            let consent = Key::Consent(b, Member(member));
+            prop_assert!(!consent.to_bytes().starts_with(&of_guild(a)));
         }
     }
 }

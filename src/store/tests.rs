@@ -32,6 +32,17 @@ fn key(number: u32) -> RoundKey {
     }
 }
 
+fn key_of(guild: u64) -> RoundKey {
+    RoundKey {
+        guild: Guild(guild),
+        number: 1,
+    }
+}
+
+fn agreed(agreed: bool) -> Consent {
+    Consent { agreed, at: at(5) }
+}
+
 fn opened(key: RoundKey) -> Round {
     history(key, 0).swap_remove(0)
 }
@@ -110,6 +121,7 @@ async fn a_store_that_is_opened_again_has_all_that_was_saved() {
         minimum: Some(4),
         rating: Some(RatingMode::Private),
         opinions_for: Some(chrono::TimeDelta::hours(5)),
+        training: Training::Shared,
         changed: Some((Member(1), at(3))),
         ..GuildSettings::default()
     };
@@ -251,7 +263,9 @@ async fn rounds_whose_texts_are_to_be_deleted_are_found_by_the_time() {
     assert_eq!(store.expired(later).await.unwrap(), [key(3), key(2)]);
 
     let mut deleted = first.clone();
-    deleted.delete_texts();
+    let author = *first.opinions.keys().next().unwrap();
+    deleted.delete_texts(&BTreeSet::from([author]));
+    assert!(deleted.opinions[&author].text.is_some());
     store.save(Some(&first), &deleted).await.unwrap();
     assert_eq!(store.expired(later).await.unwrap(), [key(2)]);
 }
@@ -273,9 +287,15 @@ async fn a_guild_sees_only_what_is_its_own_and_is_erased_alone() {
             store.save(None, &round).await.unwrap();
         }
         store.save_settings(guild, &settings(guild)).await.unwrap();
+        store
+            .save_consent(guild, Member(guild.0), agreed(guild.0 > 0))
+            .await
+            .unwrap();
         store.guild_left(guild, at(0)).await.unwrap();
     }
+    let consents = |guild: Guild| BTreeMap::from([(Member(guild.0), agreed(guild.0 > 0))]);
     for guild in guilds {
+        assert_eq!(store.consents(guild).await.unwrap(), consents(guild));
         assert_eq!(store.rounds(guild).await.unwrap(), rounds(guild));
         assert_eq!(store.settings(guild).await.unwrap(), settings(guild));
     }
@@ -295,11 +315,13 @@ async fn a_guild_sees_only_what_is_its_own_and_is_erased_alone() {
         store.settings(erased).await.unwrap(),
         GuildSettings::default()
     );
+    assert_eq!(store.consents(erased).await.unwrap(), BTreeMap::new());
     assert_eq!(store.next_number(erased).await.unwrap(), 10);
     let others = [guilds[0], guilds[2], guilds[3]];
     for guild in others {
         assert_eq!(store.rounds(guild).await.unwrap(), rounds(guild));
         assert_eq!(store.settings(guild).await.unwrap(), settings(guild));
+        assert_eq!(store.consents(guild).await.unwrap(), consents(guild));
     }
     let of = |keys: Vec<RoundKey>| keys.iter().map(|key| key.guild).collect::<Vec<_>>();
     let expired = store.expired(Time::MAX_UTC).await.unwrap();
@@ -308,6 +330,58 @@ async fn a_guild_sees_only_what_is_its_own_and_is_erased_alone() {
     let live: BTreeSet<_> = live.iter().map(|round| round.key.guild).collect();
     assert_eq!(live, BTreeSet::from(others));
     assert_eq!(store.guilds_left_before(at(1)).await.unwrap(), others);
+}
+
+#[tokio::test]
+async fn what_members_say_about_training_is_known_until_it_is_changed_or_removed() {
+    let (store, folder) = store();
+    let (ada, ben, cem) = (Member(1), Member(2), Member(u64::MAX));
+    assert_eq!(store.consent(GUILD, ada).await.unwrap(), None);
+    for (member, yes) in [(ada, true), (ben, false), (cem, false), (cem, true)] {
+        let save = store.save_consent(GUILD, member, agreed(yes));
+        save.await.unwrap();
+    }
+    store.remove_consent(GUILD, ben).await.unwrap();
+    // There is none.
+    store.remove_consent(GUILD, Member(7)).await.unwrap();
+    store.close().await.unwrap();
+
+    let store = Store::open(folder.path()).unwrap();
+    let known = BTreeMap::from([(ada, agreed(true)), (cem, agreed(true))]);
+    assert_eq!(store.consents(GUILD).await.unwrap(), known);
+    let said = store.consent(GUILD, cem).await.unwrap();
+    assert_eq!(said, Some(agreed(true)));
+    assert_eq!(store.consent(Guild(7), cem).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn guilds_that_share_are_found_among_all_others() {
+    let (store, _folder) = store();
+    assert_eq!(store.guilds_that_share().await.unwrap(), []);
+    let settles = async |guild, training| {
+        let settings = GuildSettings {
+            training,
+            ..GuildSettings::default()
+        };
+        store.save_settings(guild, &settings).await.unwrap();
+    };
+    let shared = [Guild(0), Guild(256), Guild(257), Guild(u64::MAX)];
+    for guild in shared {
+        settles(guild, Training::Shared).await;
+    }
+    settles(Guild(1), Training::Own).await;
+    settles(Guild(2), Training::Off).await;
+    // Without settings of its own.
+    store.save(None, &opened(key_of(3))).await.unwrap();
+    store.save(None, &over(key_of(257))).await.unwrap();
+    let consent = store.save_consent(Guild(4), Member(1), agreed(true));
+    consent.await.unwrap();
+    assert_eq!(store.guilds_that_share().await.unwrap(), shared);
+
+    store.guild_left(Guild(256), at(0)).await.unwrap();
+    settles(Guild(0), Training::Off).await;
+    let still = [Guild(257), Guild(u64::MAX)];
+    assert_eq!(store.guilds_that_share().await.unwrap(), still);
 }
 
 #[tokio::test]
@@ -882,6 +956,9 @@ async fn records_of_the_first_version_are_read() {
         Some("At night, \"for all\" who work by day. 🦀")
     );
     assert!(round.opinions[&Member(1004)].late);
+    // What there was not yet is as nobody said anything.
+    assert!(!round.terms.training);
+    assert!(!opinion.kept_for_training);
     assert_eq!(round.candidates.len(), 3);
     assert_eq!(
         round.candidates[1].provenance.seed,
@@ -889,12 +966,14 @@ async fn records_of_the_first_version_are_read() {
     );
     let rating = &round.ratings[&(CandidateKey(0), Member(1002))];
     assert_eq!(rating.agreement, Some(Likert::ALL[6]));
+    assert_eq!(rating.again, None);
     assert_eq!(round.critiques[&(0, Member(1003))], "Not on Sundays.");
     assert_eq!(round.result().unwrap().winner(), CandidateKey(0));
     assert_eq!(store.live_rounds(|_| true).await.unwrap(), rounds);
     assert_eq!(store.expired(Time::MAX_UTC).await.unwrap(), [round.key]);
     let settings = store.settings(GUILD).await.unwrap();
     assert_eq!(settings.minimum, Some(4));
+    assert_eq!(settings.training, Training::Off);
     assert_eq!(
         store.guilds_left_before(Time::MAX_UTC).await.unwrap(),
         [GUILD]

@@ -94,6 +94,23 @@ pub struct TrainingData {
     pub members: usize,
     pub statements: usize,
     pub ratings: usize,
+    /// Deliberations that were mixed in, which are not counted above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed_in: Option<MixedIn>,
+    /// The hashes of the questions, without those mixed in: the gate compares no later version with
+    /// this one on them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub questions: BTreeSet<String>,
+}
+
+/// Deliberations that keep a version from unlearning what it began with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MixedIn {
+    /// `shipped`, or the names of the files.
+    pub from: Vec<String>,
+    pub deliberations: usize,
+    pub ratings: usize,
 }
 
 /// One file of the training data.
@@ -117,9 +134,16 @@ pub struct Metrics {
     /// On votes of real people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub polis: Option<Value>,
+    /// Of the gate's four models on the rounds that each has not seen: how good the version is for
+    /// the community whose ratings it learned from. Calibrated as the version is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_fitted: Option<Value>,
+    /// The same rounds, by the version that the gate compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared_with: Option<Value>,
 }
 
-/// The gate's verdict, and the version that was active then.
+/// The gate's verdict, and the version that it compared with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
     pub against: VersionId,
@@ -194,6 +218,14 @@ pub fn template_hashes(
             Ok(((*template).to_owned(), sha256))
         })
         .collect()
+}
+
+/// What tells a question from others in a card, without telling it: the first half of the digits of
+/// its SHA-256.
+pub fn question_hash(question: &str) -> String {
+    let mut hash = sha256_of_bytes(question.as_bytes());
+    hash.truncate(32);
+    hash
 }
 
 impl AdapterFacts {
@@ -288,9 +320,8 @@ impl From<Format> for u32 {
 pub(crate) mod tests {
     use serde_json::json;
 
-    use super::super::gate::Comparison;
+    use super::super::gate::{Comparison, HeldOut, RewardComparison};
     use super::*;
-    use crate::training::gate::HeldOut;
 
     /// A card of a reward model trained with the template `template`.
     pub(crate) fn card(name: &str, adapter: AdapterFacts) -> Card {
@@ -316,6 +347,8 @@ pub(crate) mod tests {
                 members: 20,
                 statements: 16,
                 ratings: 80,
+                mixed_in: None,
+                questions: BTreeSet::new(),
             },
             languages: vec!["en".into()],
             settings: json!({ "epochs": 3, "learning_rate": 5e-4 }),
@@ -327,7 +360,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn better() -> Verdict {
-        Verdict::Better(Comparison {
+        Verdict::Better(Comparison::Reward(RewardComparison {
             rounds: 9,
             pairs: 180,
             active_accuracy: 0.6,
@@ -337,7 +370,7 @@ pub(crate) mod tests {
                 active: 0.8,
                 candidate: 0.82,
             },
-        })
+        }))
     }
 
     fn facts() -> AdapterFacts {

@@ -1,9 +1,13 @@
-//! The gate: whether a retrained reward model is better than the active one.
+//! The gate: whether a retrained model is better than the one that it would replace, the active one.
 //!
 //! Rounds are dealt into four [`folds`]; a candidate model trained on three of them predicts the
 //! fourth, so that every round is predicted by a model that never saw it. [`judge`] compares these
 //! predictions with the active model's, on the same pairs of statements, by a paired bootstrap over
-//! the rounds: pairs of one round are not independent, rounds are.
+//! the rounds: pairs of one round are not independent, rounds are. [`judge_writer`] does the same for
+//! a generator, by how likely it finds the statements that the rounds' members found good.
+//!
+//! Rounds that the active model was itself trained on tell nothing, since it has seen the answers:
+//! whoever asks leaves them out.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,7 +28,18 @@ pub struct RoundOutcome {
     pub candidate_right: f64,
 }
 
-/// Accuracy within a member on the shipped held-out set, from 0 to 1.
+/// How likely both generators find the good statements of one round, out of fold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RoundLoss {
+    pub statements: u32,
+    /// The sum over the statements of the cross-entropy a token, by the active model.
+    pub active: f64,
+    /// The same by the candidate model.
+    pub candidate: f64,
+}
+
+/// On the shipped held-out set: of a reward model the accuracy within a member, from 0 to 1; of a
+/// generator the cross-entropy a token.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeldOut {
@@ -46,7 +61,15 @@ pub enum Verdict {
 
 /// The figures behind a verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
+#[serde(untagged)]
+pub enum Comparison {
+    Reward(RewardComparison),
+    Generator(GeneratorComparison),
+}
+
+/// Of two reward models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RewardComparison {
     /// Rounds with at least one pair.
     pub rounds: usize,
     pub pairs: u64,
@@ -58,10 +81,27 @@ pub struct Comparison {
     pub held_out: HeldOut,
 }
 
+/// Of two generators. A loss is the cross-entropy a token, of the statements that members found
+/// good.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorComparison {
+    /// Rounds with at least one good statement.
+    pub rounds: usize,
+    pub statements: u64,
+    /// The mean over all statements.
+    pub active_loss: f64,
+    pub candidate_loss: f64,
+    /// The middle 90 % of the gain, active minus candidate, over the resamples.
+    pub gain_interval: [f64; 2],
+    pub held_out: HeldOut,
+}
+
 /// Fewer tell nothing.
 pub const ROUNDS_NEEDED: usize = 8;
-/// What the candidate may lose on the shipped held-out set.
+/// What the candidate may lose on the shipped held-out set: accuracy of a reward model.
 const HELD_OUT_LOSS_ALLOWED: f64 = 0.02;
+/// The same of a generator: the share by which its loss there may be higher.
+const HELD_OUT_RISE_ALLOWED: f64 = 0.02;
 const RESAMPLES: usize = 10_000;
 
 /// Whether the candidate is better than the active model: the 90 % interval of its gain on the
@@ -69,46 +109,101 @@ const RESAMPLES: usize = 10_000;
 ///
 /// The same seed gives the same verdict.
 pub fn judge(rounds: &[RoundOutcome], held_out: HeldOut, seed: u64) -> Verdict {
-    let rounds: Vec<RoundOutcome> = rounds
+    let gains: Vec<Gain> = rounds
         .iter()
-        .filter(|round| round.pairs > 0)
-        .copied()
-        .collect();
-    if rounds.len() < ROUNDS_NEEDED {
-        return Verdict::NotEnoughRounds {
-            rounds: rounds.len(),
-        };
-    }
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut gains: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let drawn = (0..rounds.len()).map(|_| rounds[random.random_range(0..rounds.len())]);
-            let (gained, pairs) = drawn.fold((0.0, 0.0), |(gained, pairs), round| {
-                (
-                    gained + round.candidate_right - round.active_right,
-                    pairs + f64::from(round.pairs),
-                )
-            });
-            gained / pairs
+        .map(|round| Gain {
+            gained: round.candidate_right - round.active_right,
+            of: f64::from(round.pairs),
         })
         .collect();
-    gains.sort_by(f64::total_cmp);
+    let Some((rounds_compared, gain_interval)) = gain_interval(&gains, seed) else {
+        return not_enough(&gains);
+    };
     let pairs: u64 = rounds.iter().map(|round| u64::from(round.pairs)).sum();
     let accuracy =
         |right: fn(&RoundOutcome) -> f64| rounds.iter().map(right).sum::<f64>() / pairs as f64;
-    let comparison = Comparison {
-        rounds: rounds.len(),
+    verdict(Comparison::Reward(RewardComparison {
+        rounds: rounds_compared,
         pairs,
         active_accuracy: accuracy(|round| round.active_right),
         candidate_accuracy: accuracy(|round| round.candidate_right),
-        gain_interval: [gains[RESAMPLES / 20], gains[RESAMPLES - 1 - RESAMPLES / 20]],
+        gain_interval,
         held_out,
+    }))
+}
+
+/// Whether the candidate is the better generator: the 90 % interval of the fall of its loss on the
+/// rounds lies above 0, and its loss on the shipped held-out set is at most 2 % higher.
+///
+/// The same seed gives the same verdict.
+pub fn judge_writer(rounds: &[RoundLoss], held_out: HeldOut, seed: u64) -> Verdict {
+    let gains: Vec<Gain> = rounds
+        .iter()
+        .map(|round| Gain {
+            gained: round.active - round.candidate,
+            of: f64::from(round.statements),
+        })
+        .collect();
+    let Some((rounds_compared, gain_interval)) = gain_interval(&gains, seed) else {
+        return not_enough(&gains);
     };
-    if comparison.gains_on_the_rounds() && comparison.keeps_the_held_out_accuracy() {
+    let statements: u64 = rounds.iter().map(|round| u64::from(round.statements)).sum();
+    let loss = |of: fn(&RoundLoss) -> f64| rounds.iter().map(of).sum::<f64>() / statements as f64;
+    verdict(Comparison::Generator(GeneratorComparison {
+        rounds: rounds_compared,
+        statements,
+        active_loss: loss(|round| round.active),
+        candidate_loss: loss(|round| round.candidate),
+        gain_interval,
+        held_out,
+    }))
+}
+
+fn verdict(comparison: Comparison) -> Verdict {
+    if comparison.gain_interval()[0] > 0.0 && comparison.keeps_the_held_out_figure() {
         Verdict::Better(comparison)
     } else {
         Verdict::NotBetter(comparison)
     }
+}
+
+fn not_enough(gains: &[Gain]) -> Verdict {
+    Verdict::NotEnoughRounds {
+        rounds: gains.iter().filter(|round| round.of > 0.0).count(),
+    }
+}
+
+/// What the candidate gained on a round, of so many pairs or statements.
+#[derive(Clone, Copy)]
+struct Gain {
+    gained: f64,
+    of: f64,
+}
+
+/// How many rounds there are to compare, and the middle 90 % of the mean gain when as many are
+/// drawn from them; `None` if they are too few.
+fn gain_interval(gains: &[Gain], seed: u64) -> Option<(usize, [f64; 2])> {
+    let rounds: Vec<Gain> = gains
+        .iter()
+        .filter(|round| round.of > 0.0)
+        .copied()
+        .collect();
+    if rounds.len() < ROUNDS_NEEDED {
+        return None;
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut means: Vec<f64> = (0..RESAMPLES)
+        .map(|_| {
+            let drawn = (0..rounds.len()).map(|_| rounds[random.random_range(0..rounds.len())]);
+            let (gained, of) = drawn.fold((0.0, 0.0), |(gained, of), round| {
+                (gained + round.gained, of + round.of)
+            });
+            gained / of
+        })
+        .collect();
+    means.sort_by(f64::total_cmp);
+    let interval = [means[RESAMPLES / 20], means[RESAMPLES - 1 - RESAMPLES / 20]];
+    Some((rounds.len(), interval))
 }
 
 /// Deals the indices of rounds with these questions into four folds, evenly but for this: rounds on
@@ -127,15 +222,26 @@ pub fn folds(questions: &[&str], seed: u64) -> [Vec<usize>; 4] {
 }
 
 impl Comparison {
-    fn gains_on_the_rounds(&self) -> bool {
-        self.gain_interval[0] > 0.0
+    /// The middle 90 % of the gain over the resamples.
+    pub fn gain_interval(&self) -> [f64; 2] {
+        match self {
+            Self::Reward(comparison) => comparison.gain_interval,
+            Self::Generator(comparison) => comparison.gain_interval,
+        }
     }
 
     /// False if a figure is not a number.
-    fn keeps_the_held_out_accuracy(&self) -> bool {
+    fn keeps_the_held_out_figure(&self) -> bool {
         // Two points are two points, however they were rounded.
         const ROUNDING: f64 = 1e-9;
-        self.held_out.active - self.held_out.candidate <= HELD_OUT_LOSS_ALLOWED + ROUNDING
+        match self {
+            Self::Reward(RewardComparison { held_out, .. }) => {
+                held_out.active - held_out.candidate <= HELD_OUT_LOSS_ALLOWED + ROUNDING
+            }
+            Self::Generator(GeneratorComparison { held_out, .. }) => {
+                held_out.candidate <= held_out.active * (1.0 + HELD_OUT_RISE_ALLOWED) + ROUNDING
+            }
+        }
     }
 }
 
@@ -156,21 +262,43 @@ impl fmt::Display for Verdict {
             Self::Better(_) => "better than the active model",
             _ => "not better than the active model",
         })?;
-        let points = |share: f64| 100.0 * share;
-        let [low, high] = comparison.gain_interval.map(points);
-        write!(
-            f,
-            ": {:.1} % against {:.1} % of {} pairs in {} rounds (90 % interval of the gain {low:+.1} \
-             to {high:+.1} points), {:.1} % against {:.1} % on the held-out set",
-            points(comparison.candidate_accuracy),
-            points(comparison.active_accuracy),
-            comparison.pairs,
-            comparison.rounds,
-            points(comparison.held_out.candidate),
-            points(comparison.held_out.active),
-        )?;
-        if !comparison.keeps_the_held_out_accuracy() {
-            f.write_str(", where it loses more than 2 points")?;
+        match comparison {
+            Comparison::Reward(comparison) => {
+                let points = |share: f64| 100.0 * share;
+                let [low, high] = comparison.gain_interval.map(points);
+                write!(
+                    f,
+                    ": {:.1} % against {:.1} % of {} pairs in {} rounds (90 % interval of the gain \
+                     {low:+.1} to {high:+.1} points), {:.1} % against {:.1} % on the held-out set",
+                    points(comparison.candidate_accuracy),
+                    points(comparison.active_accuracy),
+                    comparison.pairs,
+                    comparison.rounds,
+                    points(comparison.held_out.candidate),
+                    points(comparison.held_out.active),
+                )?;
+            }
+            Comparison::Generator(comparison) => {
+                let [low, high] = comparison.gain_interval;
+                write!(
+                    f,
+                    ": a loss of {:.3} against {:.3} on {} good statements in {} rounds (90 % \
+                     interval of the fall {low:+.3} to {high:+.3}), {:.3} against {:.3} on the \
+                     held-out set",
+                    comparison.candidate_loss,
+                    comparison.active_loss,
+                    comparison.statements,
+                    comparison.rounds,
+                    comparison.held_out.candidate,
+                    comparison.held_out.active,
+                )?;
+            }
+        }
+        if !comparison.keeps_the_held_out_figure() {
+            f.write_str(match comparison {
+                Comparison::Reward(_) => ", where it loses more than 2 points",
+                Comparison::Generator(_) => ", where its loss is more than 2 % higher",
+            })?;
         }
         Ok(())
     }
@@ -203,7 +331,7 @@ mod tests {
     #[test]
     fn a_clear_gain_is_better() {
         let rounds = rounds(8, |index| (12.0, 15.0 + (index % 3) as f64));
-        let Verdict::Better(found) = judge(&rounds, EVEN, 1) else {
+        let Verdict::Better(Comparison::Reward(found)) = judge(&rounds, EVEN, 1) else {
             panic!("{}", judge(&rounds, EVEN, 1));
         };
         assert_eq!((found.rounds, found.pairs), (8, 160));
@@ -269,7 +397,7 @@ mod tests {
             active_right: 1500.0,
             candidate_right: 1000.0,
         });
-        let Verdict::NotBetter(found) = judge(&rounds, EVEN, 1) else {
+        let Verdict::NotBetter(Comparison::Reward(found)) = judge(&rounds, EVEN, 1) else {
             panic!("it lost most of all pairs");
         };
         assert!(found.candidate_accuracy < found.active_accuracy);
@@ -281,10 +409,48 @@ mod tests {
         assert_eq!(judge(&rounds, EVEN, 3), judge(&rounds, EVEN, 3));
     }
 
+    fn losses(count: usize, outcome: impl Fn(usize) -> (f64, f64)) -> Vec<RoundLoss> {
+        (0..count)
+            .map(|index| {
+                let (active, candidate) = outcome(index);
+                RoundLoss {
+                    statements: 2,
+                    active,
+                    candidate,
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_generator_is_better_when_its_loss_falls_on_the_rounds_and_hardly_rises_elsewhere() {
+        let clear = losses(9, |index| (8.0, 7.0 - 0.1 * (index % 3) as f64));
+        let held_out = |candidate| HeldOut {
+            active: 4.0,
+            candidate,
+        };
+        let Verdict::Better(Comparison::Generator(found)) = judge_writer(&clear, held_out(4.08), 1)
+        else {
+            panic!("{}", judge_writer(&clear, held_out(4.08), 1));
+        };
+        assert_eq!((found.rounds, found.statements), (9, 18));
+        assert_eq!(found.active_loss, 4.0);
+        assert!((found.candidate_loss - 3.45).abs() < 1e-12);
+        let worse = judge_writer(&clear, held_out(4.09), 1);
+        assert!(matches!(worse, Verdict::NotBetter(_)));
+        assert!(worse.to_string().ends_with("more than 2 % higher"));
+        let noise = losses(20, |index| (8.0, if index % 2 == 0 { 9.0 } else { 7.1 }));
+        let verdict = judge_writer(&noise, held_out(4.0), 1);
+        assert!(matches!(verdict, Verdict::NotBetter(_)));
+        let few = judge_writer(&clear[..7], held_out(4.0), 1);
+        assert_eq!(few, Verdict::NotEnoughRounds { rounds: 7 });
+    }
+
     #[test]
     fn a_verdict_survives_its_card() {
-        for count in [3, 8] {
-            let verdict = judge(&rounds(count, |_| (10.0, 14.0)), EVEN, 1);
+        let of_writer = judge_writer(&losses(8, |_| (8.0, 7.0)), EVEN, 1);
+        let of_rewards = [3, 8].map(|count| judge(&rounds(count, |_| (10.0, 14.0)), EVEN, 1));
+        for verdict in of_rewards.into_iter().chain([of_writer]) {
             let text = serde_json::to_string(&verdict).unwrap();
             assert_eq!(serde_json::from_str::<Verdict>(&text).unwrap(), verdict);
         }

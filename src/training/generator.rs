@@ -135,6 +135,11 @@ impl fmt::Display for Skipped {
     }
 }
 
+/// Whether a deliberation has statements that are worth writing.
+pub fn has_good_statements(deliberation: &Deliberation) -> bool {
+    !examples(deliberation, &mut Skipped::default()).is_empty()
+}
+
 /// The statements of a deliberation that are worth writing: quality above 5, as in Bakker et al.
 /// 2022 (arXiv:2211.15006, section 3.2), and of kind `consensus`, or where no kind is given of a
 /// mean agreement of at least 5.

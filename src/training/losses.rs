@@ -25,6 +25,8 @@ pub struct RatedLogits {
     pub statement: usize,
     /// From 1 to 7.
     pub rating: u8,
+    /// The participant's, from 0 to 1: how much of it is learned.
+    pub weight: f64,
     pub logits: [f32; 7],
 }
 
@@ -33,13 +35,17 @@ pub struct RatedLogits {
 /// It is the mean cross-entropy of the ratings, plus the weighted means over the pairs of
 /// log(1 + exp(−(eᵢ − eⱼ))), where i is rated higher than j and e is the expected rating: the
 /// pairwise logistic loss of Bakker et al. 2022 (arXiv:2211.15006, section 3.3) on ratings.
+///
+/// What is of one participant is multiplied with that participant's weight, and a pair of two
+/// participants with both. The means are over all ratings and all pairs, so that a deliberation
+/// whose participants weigh little moves the model little.
 pub fn reward_loss(rows: &[RatedLogits], weights: RewardLoss) -> (f64, Vec<[f64; 7]>) {
     let probabilities: Vec<[f64; 7]> = rows.iter().map(|row| softmax(row.logits)).collect();
     let expected: Vec<f64> = probabilities.iter().map(expectation).collect();
     let mut loss = 0.0;
     let mut d_logits = vec![[0.0; 7]; rows.len()];
-    let share = 1.0 / rows.len() as f64;
     for ((row, p), d) in rows.iter().zip(&probabilities).zip(&mut d_logits) {
+        let share = row.weight / rows.len() as f64;
         let given = usize::from(row.rating) - 1;
         loss -= share * p[given].clamp(f64::MIN_POSITIVE, 1.0).ln();
         for (index, (d, p)) in d.iter_mut().zip(p).enumerate() {
@@ -57,7 +63,12 @@ pub fn reward_loss(rows: &[RatedLogits], weights: RewardLoss) -> (f64, Vec<[f64;
             })
             .collect();
         for &(higher, lower) in &pairs {
-            let share = weight / pairs.len() as f64;
+            let (a, b) = (&rows[higher], &rows[lower]);
+            let of_participants = match a.participant == b.participant {
+                true => a.weight,
+                false => a.weight * b.weight,
+            };
+            let share = weight * of_participants / pairs.len() as f64;
             let difference = expected[higher] - expected[lower];
             loss += share * (-difference).exp().ln_1p();
             let slope = share / (1.0 + difference.exp());
@@ -110,6 +121,7 @@ mod tests {
             participant,
             statement,
             rating,
+            weight: 1.0 - 0.3 * participant as f64,
             logits: std::array::from_fn(|index| (first + index as f32 * 1.3).sin()),
         };
         vec![
@@ -145,6 +157,7 @@ mod tests {
         let rows: Vec<_> = rows()
             .into_iter()
             .map(|row| RatedLogits {
+                weight: 1.0,
                 logits: [0.5; 7],
                 ..row
             })
@@ -152,6 +165,37 @@ mod tests {
         let (loss, _) = reward_loss(&rows, WEIGHTS);
         let expected = 7f64.ln() + (WEIGHTS.within + WEIGHTS.between) * 2f64.ln();
         assert!((loss - expected).abs() < 1e-9, "{loss} {expected}");
+    }
+
+    #[test]
+    fn a_weight_multiplies_what_is_of_a_participant_and_pairs_of_two_with_both() {
+        let weighing = |first: f64, second: f64| -> Vec<RatedLogits> {
+            let weights = [first, second];
+            let weigh = |row: RatedLogits| RatedLogits {
+                weight: weights[row.participant],
+                ..row
+            };
+            rows().into_iter().map(weigh).collect()
+        };
+        let value = |first, second, parts| reward_loss(&weighing(first, second), parts).0;
+        let without = |within, between| RewardLoss {
+            within,
+            between,
+            ..WEIGHTS
+        };
+        for parts in [without(0.0, 0.0), without(0.7, 0.0)] {
+            let sum = 0.5 * value(1.0, 0.0, parts) + 0.2 * value(0.0, 1.0, parts);
+            assert!((value(0.5, 0.2, parts) - sum).abs() < 1e-12);
+        }
+        let of_pairs = |first, second| {
+            value(first, second, without(0.0, 0.4)) - value(first, second, without(0.0, 0.0))
+        };
+        assert!(of_pairs(1.0, 1.0) > 0.0);
+        assert!((of_pairs(0.5, 0.2) - 0.1 * of_pairs(1.0, 1.0)).abs() < 1e-12);
+        assert_eq!(of_pairs(1.0, 0.0), 0.0);
+        let (loss, gradient) = reward_loss(&weighing(0.0, 0.0), WEIGHTS);
+        assert_eq!(loss, 0.0);
+        assert!(gradient.iter().flatten().all(|slope| *slope == 0.0));
     }
 
     #[test]

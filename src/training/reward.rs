@@ -94,12 +94,14 @@ struct Rating {
     participant: usize,
     statement: usize,
     rating: u8,
+    /// The participant's.
+    weight: f64,
 }
 
 /// What cannot be learned from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// Participants who rated nothing.
+    /// Participants who rated nothing, or whose ratings weigh nothing.
     pub unrated: usize,
     /// Ratings where question, opinion and statement exceed the model's context.
     pub too_long: usize,
@@ -111,7 +113,7 @@ impl fmt::Display for Skipped {
         let Self { unrated, too_long } = self;
         write!(
             f,
-            "; left out: {unrated} participants without a rating, {too_long} ratings of texts that exceed the model's context"
+            "; left out: {unrated} participants without a rating that weighs something, {too_long} ratings of texts that exceed the model's context"
         )
     }
 }
@@ -131,13 +133,14 @@ fn reward_units(
     let mut units: Vec<RewardUnit> = Vec::new();
     let mut tokens = usize::MAX;
     for (participant, opinion) in deliberation.opinions.iter().enumerate() {
+        let weight = deliberation.weights[participant];
         let statements = deliberation.statements.iter().enumerate();
         let rated: Vec<(usize, &str, u8)> = statements
             .filter_map(|(index, statement)| {
                 Some((index, &*statement.text, statement.agreement[participant]?))
             })
             .collect();
-        if rated.is_empty() {
+        if rated.is_empty() || weight == 0.0 {
             skipped.unrated += 1;
             continue;
         }
@@ -177,6 +180,7 @@ fn reward_units(
                 participant,
                 statement,
                 rating,
+                weight,
             });
         }
     }
@@ -232,6 +236,7 @@ impl Task for RewardTask {
                     participant: rating.participant,
                     statement: rating.statement,
                     rating: rating.rating,
+                    weight: rating.weight,
                     logits: logits.as_slice().try_into()?,
                 })
             })
@@ -262,6 +267,7 @@ pub mod tests {
             participant,
             statement,
             rating,
+            weight: 1.0,
         };
         RewardUnit {
             sequences: vec![sequence(30), sequence(31)],

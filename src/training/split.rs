@@ -1,6 +1,6 @@
 //! Which deliberations are trained on, and which validate.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use sha2::{Digest, Sha256};
@@ -17,35 +17,63 @@ pub struct Split {
 /// About four fifths to train on and one fifth to validate, by question: the hash of a question
 /// decides, so the same question is always on the same side, whatever else is in the data.
 ///
+/// Of fewer than [`FEW_QUESTIONS`] chance could leave too little on one side: then a fifth of them,
+/// rounded and at least one, validate, first those that the hash chooses.
+///
 /// # Errors
 /// If there are fewer than two questions.
 pub fn split_by_question(deliberations: Vec<Deliberation>) -> Result<Split> {
-    let mut by_hash: BTreeMap<u64, Vec<Deliberation>> = BTreeMap::new();
-    for deliberation in deliberations {
-        let hash = hash(&deliberation.question);
-        by_hash.entry(hash).or_default().push(deliberation);
-    }
+    let hashes: BTreeSet<u64> = deliberations
+        .iter()
+        .map(|row| hash(&row.question))
+        .collect();
     ensure!(
-        by_hash.len() >= 2,
+        hashes.len() >= 2,
         "deliberations on at least two questions are needed, one to train on and one to validate; there are {}",
-        by_hash.len()
+        hashes.len()
     );
-    let (mut validation, mut training): (Vec<_>, Vec<_>) = by_hash
+    let validating: BTreeSet<u64> = if hashes.len() < FEW_QUESTIONS {
+        let mut ordered: Vec<u64> = hashes.iter().copied().collect();
+        ordered.sort_by_key(|hash| (!validates(*hash), *hash));
+        let count = (hashes.len() as f64 / 5.0).round().max(1.0) as usize;
+        ordered.into_iter().take(count).collect()
+    } else {
+        hashes.into_iter().filter(|hash| validates(*hash)).collect()
+    };
+    Ok(sides(deliberations, |hash| validating.contains(&hash)))
+}
+
+/// From so many questions on, chance splits them evenly enough.
+pub const FEW_QUESTIONS: usize = 20;
+
+impl Split {
+    /// Adds deliberations that are mixed in, each to the side that the hash of its question
+    /// chooses; they may all be on one.
+    pub fn mix_in(&mut self, mixed: Vec<Deliberation>) {
+        let mixed = sides(mixed, validates);
+        self.training.extend(mixed.training);
+        self.validation.extend(mixed.validation);
+    }
+}
+
+/// In the order of the hashes, so that the order of the data does not matter.
+fn sides(deliberations: Vec<Deliberation>, validates: impl Fn(u64) -> bool) -> Split {
+    let mut rows: Vec<(u64, Deliberation)> = deliberations
         .into_iter()
-        .partition(|(hash, _)| hash.is_multiple_of(5));
-    // In a small set one side may be empty.
-    if validation.is_empty() {
-        validation.push(training.remove(0));
+        .map(|row| (hash(&row.question), row))
+        .collect();
+    rows.sort_by_key(|(hash, _)| *hash);
+    let (validation, training): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|(hash, _)| validates(*hash));
+    let strip = |side: Vec<(u64, Deliberation)>| side.into_iter().map(|(_, row)| row).collect();
+    Split {
+        training: strip(training),
+        validation: strip(validation),
     }
-    if training.is_empty() {
-        training.push(validation.remove(0));
-    }
-    let collect =
-        |side: Vec<(u64, Vec<Deliberation>)>| side.into_iter().flat_map(|(_, rows)| rows).collect();
-    Ok(Split {
-        training: collect(training),
-        validation: collect(validation),
-    })
+}
+
+fn validates(hash: u64) -> bool {
+    hash.is_multiple_of(5)
 }
 
 fn hash(question: &str) -> u64 {
@@ -95,6 +123,27 @@ mod tests {
                 .iter()
                 .all(|row| many.validation.contains(row))
         );
+    }
+
+    #[test]
+    fn of_few_questions_a_fifth_validates_whatever_their_hashes() {
+        for (questions, validating) in [(3, 1), (8, 2), (12, 2), (13, 3), (19, 4)] {
+            for first in 0..50 {
+                let rows: Vec<_> = (first..first + questions).map(on).collect();
+                let split = split_by_question(rows).unwrap();
+                assert_eq!(split.validation.len(), validating);
+                assert_eq!(split.training.len(), questions - validating);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_mixed_in_is_on_the_side_that_it_always_has() {
+        let mut few = split_by_question(vec![on(1001), on(1002)]).unwrap();
+        let many = split_by_question((0..200).map(on).collect()).unwrap();
+        few.mix_in((0..200).map(on).collect());
+        assert_eq!(few.training[1..], many.training);
+        assert_eq!(few.validation[1..], many.validation);
     }
 
     #[test]

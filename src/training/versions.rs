@@ -502,18 +502,12 @@ fn natural(name: &VersionName) -> (usize, String) {
 
 fn check_gate(card: &Card, active: &VersionId) -> Result<()> {
     let (kind, name) = (card.kind, &card.name);
-    let Some(judged) = &card.gate else {
-        match kind {
-            Kind::Reward => bail!(
-                "the gate has not judged {kind} version {name}: train it with --gate, or activate \
-                 it with --force"
-            ),
-            Kind::Generator => bail!(
-                "the gate judges reward models only: read what {kind} version {name} writes, then \
-                 activate it with --force"
-            ),
-        }
-    };
+    let judged = card.gate.as_ref().with_context(|| {
+        format!(
+            "the gate has not judged {kind} version {name}: train it with --gate, or activate it \
+             with --force"
+        )
+    })?;
     ensure!(
         matches!(judged.verdict, Verdict::Better(_)),
         "the gate does not let {kind} version {name} through: {}; --force activates it all the same",
@@ -654,7 +648,7 @@ mod tests {
 
     use super::super::card::Judged;
     use super::super::card::tests::{better, card};
-    use super::super::gate::Comparison;
+    use super::super::gate::{Comparison, RewardComparison};
     use super::*;
     use crate::transformer::adapter::LowRank;
 
@@ -759,13 +753,13 @@ mod tests {
     fn without_a_verdict_that_it_is_better_a_version_needs_force() {
         let host = host();
         let versions = host.versions();
-        let Verdict::Better(figures) = better() else {
+        let Verdict::Better(Comparison::Reward(figures)) = better() else {
             panic!("that is what it is");
         };
-        let not_better = Verdict::NotBetter(Comparison {
+        let not_better = Verdict::NotBetter(Comparison::Reward(RewardComparison {
             gain_interval: [-0.1, 0.1],
             ..figures
-        });
+        }));
         let not_enough = Verdict::NotEnoughRounds { rounds: 3 };
         for (name, gate, expected) in [
             (

@@ -512,7 +512,7 @@ async fn a_round_pings_one_role_twice_and_nobody_else() {
 }
 
 /// Somebody who manages the server.
-fn mayor(town: &Town) -> Person {
+pub fn mayor(town: &Town) -> Person {
     let mayor = town.discord.member(town.guild, "Mia");
     let role = town
         .discord

@@ -2,6 +2,7 @@
 //! long to compile and the models take seconds to load.
 
 mod changes;
+mod consent;
 mod failures;
 mod hostile_text;
 mod outcomes;

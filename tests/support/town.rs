@@ -313,7 +313,7 @@ pub fn text_in(form: &Modal) -> &str {
 }
 
 /// A member rates all candidates in the private panel: agreement and quality, by a candidate's
-/// number.
+/// number. Where one of them is shown a second time, the page that shows it.
 pub async fn rate_in_private(
     member: &Person,
     rating_open: &Message,
@@ -321,7 +321,11 @@ pub async fn rate_in_private(
 ) -> Message {
     let mut panel = press(member, rating_open, "rate:").await;
     loop {
-        let [agreement, quality] = [0, 1].map(|place| panel.selects()[place].custom_id.clone());
+        let selects = panel.selects();
+        if selects[0].custom_id.starts_with("again:") {
+            return panel;
+        }
+        let [agreement, quality] = [0, 1].map(|place| selects[place].custom_id.clone());
         let candidate = agreement.rsplit(':').next().unwrap().parse().unwrap();
         let (agrees, finds) = rating(candidate);
         for (select, rating) in [(agreement, agrees), (quality, finds)] {

@@ -1,5 +1,7 @@
 //! What members do with their opinions, and when their time is over.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use thiserror::Error;
 
@@ -66,6 +68,7 @@ impl Round {
                     revision: current_revision + 1,
                     written_at: now,
                     late: false,
+                    kept_for_training: false,
                 };
                 self.opinions.insert(member, opinion);
             }
@@ -101,6 +104,7 @@ impl Round {
                     written_at: now,
                     // Its time is over, but drafting has not begun.
                     late: !matches!(self.phase, Phase::Opinions { .. }),
+                    kept_for_training: false,
                 };
                 self.opinions.insert(member, opinion);
                 self.see_whether_complete(now);
@@ -151,8 +155,8 @@ impl Round {
 
     /// When the opinions' texts and the critiques are to be deleted, if they still are there.
     pub fn texts_expire_at(&self) -> Option<Time> {
-        let kept = self.opinions.values().any(|opinion| opinion.text.is_some())
-            || !self.critiques.is_empty();
+        let has_time = |opinion: &Opinion| opinion.text.is_some() && !opinion.kept_for_training;
+        let kept = self.opinions.values().any(has_time) || !self.critiques.is_empty();
         let days = match self.phase {
             Phase::Cancelled { .. } => CANCELLED_RETENTION_DAYS.min(self.terms.retention_days),
             _ => self.terms.retention_days,
@@ -162,12 +166,30 @@ impl Round {
             .map(|ended| ended + TimeDelta::days(days.into()))
     }
 
-    /// Deletes the opinions' texts and the critiques. Ratings and the result stay.
-    pub fn delete_texts(&mut self) {
-        for opinion in self.opinions.values_mut() {
-            opinion.text = None;
+    /// Deletes the critiques and the opinions' texts. Those of members who agreed to training stay
+    /// where there is a result: nothing else trains anything. Ratings and the result stay.
+    pub fn delete_texts(&mut self, agreed: &BTreeSet<Member>) {
+        let of_use = self.result().is_some();
+        for (member, opinion) in &mut self.opinions {
+            opinion.kept_for_training = of_use && opinion.text.is_some() && agreed.contains(member);
+            if !opinion.kept_for_training {
+                opinion.text = None;
+            }
         }
         self.critiques.clear();
+    }
+
+    /// Deletes a text that was kept for training alone: its author no longer agrees. Whether there
+    /// was one.
+    pub fn release_text(&mut self, member: Member) -> bool {
+        match self.opinions.get_mut(&member) {
+            Some(opinion) if opinion.kept_for_training => {
+                opinion.kept_for_training = false;
+                opinion.text = None;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Removes everything about a member; whether there was anything. Statements that were posted

@@ -250,6 +250,33 @@ impl Round {
         })
     }
 
+    /// A member who was shown a candidate a second time rates it anew. The first rating stays as it
+    /// is, and nothing of the round's result depends on this one; it is forgotten when the first
+    /// changes.
+    ///
+    /// # Errors
+    /// [`RatingRefused`]; also where nothing is shown a second time, or was not rated before.
+    pub fn rate_again(
+        &mut self,
+        candidate: CandidateKey,
+        member: Member,
+        agreement: Likert,
+        now: Time,
+    ) -> Result<(), RatingRefused> {
+        self.check_open(now)?;
+        if !self.may_rate_again(member) {
+            return Err(RatingRefused::NoSuchCandidate);
+        }
+        self.change_rating(candidate, member, now, |rating| {
+            rating.again = Some(agreement);
+        })
+    }
+
+    /// Whether a participant has rated everything, and is shown a candidate a second time.
+    pub fn may_rate_again(&self, member: Member) -> bool {
+        self.terms.training && self.is_done(member)
+    }
+
     /// A member sets a digit as a reaction: the last one set counts.
     ///
     /// # Errors
@@ -515,11 +542,14 @@ impl Round {
 
     /// Of the participants, who have rated everything there is to rate.
     pub fn participants_done(&self) -> usize {
-        let eligible = self.eligible();
-        self.opinions
-            .keys()
-            .filter(|&&member| eligible.iter().all(|&key| self.has_rated(key, member)))
-            .count()
+        let participants = self.opinions.keys();
+        participants.filter(|&&member| self.is_done(member)).count()
+    }
+
+    fn is_done(&self, participant: Member) -> bool {
+        let mut eligible = self.eligible().into_iter();
+        self.opinions.contains_key(&participant)
+            && eligible.all(|key| self.has_rated(key, participant))
     }
 
     pub(super) fn see_whether_complete(&mut self, now: Time) {
@@ -595,9 +625,14 @@ impl Round {
             quality: None,
             digits: Vec::new(),
             unclear: false,
+            again: None,
             at: now,
         });
+        let agreement = rating.agreement;
         change(&mut rating);
+        if rating.agreement != agreement {
+            rating.again = None;
+        }
         if before != Some(&rating) {
             rating.at = now;
             if rating.is_empty() {

@@ -84,6 +84,7 @@ impl Scene {
             revisions: 0,
             notify: None,
             retention_days: 30,
+            training: false,
         };
         change(&mut terms);
         let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::deliberation::id::Member;
 use crate::deliberation::round::Round;
-use crate::discord::render::Look;
+use crate::discord::render::{self, Look};
 use crate::discord::reply::{Asked, Context, Failure};
 
 /// What Accord knows about you
@@ -12,7 +12,7 @@ use crate::discord::reply::{Asked, Context, Failure};
     slash_command,
     install_context = "Guild",
     interaction_context = "Guild",
-    subcommands("what", "export", "erase"),
+    subcommands("what", "export", "erase", "training"),
     subcommand_required
 )]
 pub async fn privacy(_: Context<'_>) -> Result<(), Failure> {
@@ -39,14 +39,20 @@ async fn export(ctx: Context<'_>) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     asked.defer().await?;
     let member = asked.member();
-    let rounds = asked.bot.facilitator.rounds(asked.guild).await?;
-    let about: Vec<_> = rounds
+    let facilitator = &asked.bot.facilitator;
+    let rounds = facilitator.rounds(asked.guild).await?;
+    let mut about: Vec<_> = rounds
         .iter()
         .filter_map(|round| about(round, member))
         .collect();
-    let text = asked
+    let mut text = asked
         .wording()
         .say("privacy-export", &[("rounds", about.len().into())]);
+    if let Some(consent) = facilitator.store.consent(asked.guild, member).await? {
+        about.push(json!({ "training": consent }));
+        text.push(' ');
+        text.push_str(&asked.wording().say("privacy-export-training", &[]));
+    }
     asked
         .finish_with_file(text, "accord-about-me.json", &about)
         .await
@@ -67,6 +73,18 @@ async fn erase(ctx: Context<'_>) -> Result<(), Failure> {
     asked.finish(Look::of(text)).await
 }
 
+/// Whether your opinions and ratings may train models
+#[poise::command(slash_command)]
+async fn training(ctx: Context<'_>) -> Result<(), Failure> {
+    let asked = Asked::by_command(ctx)?;
+    let store = &asked.bot.facilitator.store;
+    let training = store.settings(asked.guild).await?.training;
+    let consent = store.consent(asked.guild, asked.member()).await?;
+    asked
+        .answer(render::consent(asked.wording(), training, consent))
+        .await
+}
+
 /// What a round holds about a member, if anything.
 fn about(round: &Round, member: Member) -> Option<serde_json::Value> {
     let opinion = round.opinions.get(&member);
@@ -78,6 +96,7 @@ fn about(round: &Round, member: Member) -> Option<serde_json::Value> {
                 "statement": statement(key),
                 "agreement": rating.agreement,
                 "quality": rating.quality,
+                "agreement_again": rating.again,
                 "reactions": rating.digits,
                 "at": rating.at,
             })

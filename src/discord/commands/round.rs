@@ -8,6 +8,7 @@ use serenity::all::{ChannelType, Permissions};
 
 use super::{complete_round, meant};
 use crate::config::parse_duration;
+use crate::deliberation::guild::Training;
 use crate::deliberation::id::{Channel, Role};
 use crate::deliberation::rating::Likert;
 use crate::deliberation::round::{LONGEST_PHASE, Place, RatingMode, Round, Terms, Verdict};
@@ -159,6 +160,7 @@ async fn open(
         revisions: revisions.unwrap_or(0),
         notify: notify.as_ref().map(|role| Role(role.id.get())),
         retention_days: defaults.retention_days,
+        training: settings.training != Training::Off,
     };
 
     let has = ctx.interaction.app_permissions.unwrap_or_default();

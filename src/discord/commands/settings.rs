@@ -3,9 +3,31 @@
 use poise::serenity_prelude as serenity;
 
 use super::round::{RatingChoice, phase_length};
+use crate::deliberation::guild::Training;
 use crate::deliberation::id::Role;
 use crate::discord::reply::{Asked, Context, Failure};
 use crate::discord::sentences;
+
+/// What members' ratings may train.
+#[derive(Clone, Copy, poise::ChoiceParameter)]
+enum TrainingChoice {
+    #[name = "off"]
+    Off,
+    #[name = "own"]
+    Own,
+    #[name = "shared"]
+    Shared,
+}
+
+impl From<TrainingChoice> for Training {
+    fn from(choice: TrainingChoice) -> Self {
+        match choice {
+            TrainingChoice::Off => Self::Off,
+            TrainingChoice::Own => Self::Own,
+            TrainingChoice::Shared => Self::Shared,
+        }
+    }
+}
 
 /// What is settled for all rounds of this server
 #[poise::command(
@@ -47,6 +69,7 @@ async fn set(
     #[description = "Rating"] rating: Option<RatingChoice>,
     #[description = "Opinions for"] opinions_for: Option<String>,
     #[description = "Ratings for"] ratings_for: Option<String>,
+    #[description = "Training"] training: Option<TrainingChoice>,
 ) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     let store = &asked.bot.facilitator.store;
@@ -69,6 +92,7 @@ async fn set(
     if let Some(text) = ratings_for {
         settings.ratings_for = Some(phase_length(&asked, &text)?);
     }
+    settings.training = training.map_or(settings.training, Into::into);
     settings.changed = Some((asked.member(), asked.bot.facilitator.clock.now()));
     store.save_settings(asked.guild, &settings).await?;
     let look = sentences::settings(asked.wording(), &asked.bot.rounds, &settings);

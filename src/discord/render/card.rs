@@ -98,12 +98,17 @@ fn terms(wording: &Wording, round: &Round) -> String {
 fn privacy(host: &HostFacts, wording: &Wording, round: &Round) -> String {
     if !round.is_open() {
         return match round.texts_expire_at() {
+            Some(when) if round.terms.training => {
+                let but = wording.say("privacy-but-training", &[]);
+                let deleted = wording.say("privacy-deleted-at", &[("when", on(when).into())]);
+                format!("{deleted} {but}")
+            }
             Some(when) => wording.say("privacy-deleted-at", &[("when", on(when).into())]),
             None => wording.say("privacy-deleted", &[]),
         };
     }
     let terms = &round.terms;
-    [
+    let mut lines = vec![
         wording.say("privacy-use", &[]),
         wording.say("privacy-readers", &[]),
         match &host.processed {
@@ -118,8 +123,11 @@ fn privacy(host: &HostFacts, wording: &Wording, round: &Round) -> String {
             RatingMode::Reactions => wording.say("privacy-reactions", &[]),
             RatingMode::Private => wording.say("privacy-private", &[]),
         },
-    ]
-    .join("\n")
+    ];
+    if terms.training {
+        lines.push(wording.say("privacy-training", &[]));
+    }
+    lines.join("\n")
 }
 
 const HOST_NAME: usize = 100;

@@ -1,7 +1,7 @@
 //! The private panel: one candidate after another, in an order of the member's own.
 
 use rand::SeedableRng;
-use rand::seq::SliceRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
@@ -16,7 +16,9 @@ use crate::discord::neutral;
 use crate::discord::render::look::Choice;
 use crate::discord::wording::Wording;
 
-/// The candidate at `place` in the member's own order; the last one if there are fewer.
+/// The candidate at `place` in the member's own order. Who has rated all of them may find one a second
+/// time at the place after the last, to be rated anew without the first rating before their eyes.
+/// What is behind the last place is at the last.
 pub fn panel(wording: &Wording, round: &Round, member: Member, place: u8) -> Look {
     let number = round.key.number;
     let order = panel_order(round, member);
@@ -24,7 +26,12 @@ pub fn panel(wording: &Wording, round: &Round, member: Member, place: u8) -> Loo
     let Some(last) = order.len().checked_sub(1).filter(|_| open) else {
         return Look::of(wording.say("rating-closed", &[]));
     };
-    let place = usize::from(place).min(last);
+    let retest = retest(round, member, &order);
+    let place = usize::from(place);
+    if let Some(key) = retest.filter(|_| place > last) {
+        return second_time(wording, round, member, key, last);
+    }
+    let place = place.min(last);
     let key = order[place];
     let rating = round.ratings.get(&(key, member));
     let participant = round.opinions.contains_key(&member);
@@ -33,9 +40,8 @@ pub fn panel(wording: &Wording, round: &Round, member: Member, place: u8) -> Loo
         rating.and_then(|rating| rating.agreement),
         rating.and_then(|rating| rating.quality),
     );
-    let candidate = neutral::text(&round.candidate(key).text, DESCRIPTION);
     let mut look = Look::of(above(wording, round, member, &order, place))
-        .embed(Embed::of(candidate).footer(wording.say("candidate-footer", &[])))
+        .embed(statement(wording, round, key))
         .select(scale(
             CustomId::Agreement {
                 round: number,
@@ -55,12 +61,10 @@ pub fn panel(wording: &Wording, round: &Round, member: Member, place: u8) -> Loo
             |rating| quality(wording, rating),
         ));
 
-    let to = |place: usize| CustomId::Panel {
-        round: number,
-        place: place as u8,
-    };
+    let to = |place| to_place(round, place);
     let back = (place > 0).then(|| Button::other(to(place - 1), wording.say("button-back", &[])));
-    let next = (place < last).then(|| Button::main(to(place + 1), wording.say("button-next", &[])));
+    let goes_on = place < last || retest.is_some();
+    let next = goes_on.then(|| Button::main(to(place + 1), wording.say("button-next", &[])));
     look = look.buttons(back.into_iter().chain(next));
 
     let critique = is_asked_for_critique(round, member).then(|| {
@@ -74,18 +78,74 @@ pub fn panel(wording: &Wording, round: &Round, member: Member, place: u8) -> Loo
     look.buttons(critique.into_iter().chain(join))
 }
 
+/// Asks for a rating of a candidate that the member has rated before.
+fn second_time(
+    wording: &Wording,
+    round: &Round,
+    member: Member,
+    key: CandidateKey,
+    last: usize,
+) -> Look {
+    let mut lines = vec![
+        wording.say("panel-again-title", &[]),
+        wording.say("panel-again", &[]),
+    ];
+    lines.extend(about(wording, round, member));
+    let rating = round.ratings.get(&(key, member));
+    let again = CustomId::Again {
+        round: round.key.number,
+        candidate: key,
+    };
+    let back = Button::other(to_place(round, last), wording.say("button-back", &[]));
+    Look::of(lines.join("\n"))
+        .embed(statement(wording, round, key))
+        .select(scale(
+            again,
+            &wording.say("panel-agreement", &[]),
+            rating.and_then(|rating| rating.again),
+            |rating| agreement(wording, rating),
+        ))
+        .buttons([back])
+}
+
+fn statement(wording: &Wording, round: &Round, key: CandidateKey) -> Embed {
+    let text = neutral::text(&round.candidate(key).text, DESCRIPTION);
+    Embed::of(text).footer(wording.say("candidate-footer", &[]))
+}
+
+fn to_place(round: &Round, place: usize) -> CustomId {
+    CustomId::Panel {
+        round: round.key.number,
+        place: place as u8,
+    }
+}
+
 /// In which order a member sees the candidates: another one for everybody, the same every time.
 pub fn panel_order(round: &Round, member: Member) -> Vec<CandidateKey> {
     let mut order = round.eligible();
     order.sort();
+    order.shuffle(&mut of_the_member(round, member, ""));
+    order
+}
+
+/// Which candidate a member who has rated all of them is shown a second time: any but the last in
+/// their order, which they have just seen.
+fn retest(round: &Round, member: Member, order: &[CandidateKey]) -> Option<CandidateKey> {
+    let (_, earlier) = order.split_last()?;
+    let may = round.may_rate_again(member);
+    let chosen = earlier.choose(&mut of_the_member(round, member, " again"));
+    chosen.copied().filter(|_| may)
+}
+
+/// Chance that is another for everybody, and the same every time.
+fn of_the_member(round: &Round, member: Member, what_for: &str) -> ChaCha8Rng {
     let seed = format!(
-        "{} {} {} {member}",
+        "{} {} {} {member}{what_for}",
         round.key.guild,
         round.key.number,
         round.stages.len()
     );
-    order.shuffle(&mut ChaCha8Rng::from_seed(Sha256::digest(seed).into()));
-    order
+    ChaCha8Rng::from_seed(Sha256::digest(seed).into())
 }
 
 /// Where the member finds a candidate in the panel.
@@ -93,6 +153,11 @@ pub fn place_of(round: &Round, member: Member, candidate: CandidateKey) -> u8 {
     let order = panel_order(round, member);
     let place = order.iter().position(|&key| key == candidate);
     place.unwrap_or(0) as u8
+}
+
+/// Where a member finds a candidate a second time.
+pub fn place_of_retest(round: &Round) -> u8 {
+    round.eligible().len() as u8
 }
 
 fn above(
@@ -118,6 +183,9 @@ fn above(
     )];
     if rated == order.len() {
         lines.push(wording.say("panel-done", &[]));
+        if retest(round, member, order).is_some() {
+            lines.push(wording.say("panel-again-follows", &[]));
+        }
     }
     if let Some(closes) = round.rating_closes() {
         lines.push(wording.say("panel-closes", &[("when", from_now(closes).into())]));
@@ -136,7 +204,13 @@ fn above(
     } else {
         lines.push(wording.say("panel-beside-reactions", &[]));
     }
-    lines.push(format!("**{}**", neutral::line(&round.question, QUESTION)));
+    lines.extend(about(wording, round, member));
+    lines.join("\n")
+}
+
+/// What the member rates by: the question, and the own opinion.
+fn about(wording: &Wording, round: &Round, member: Member) -> Vec<String> {
+    let mut lines = vec![format!("**{}**", neutral::line(&round.question, QUESTION))];
     match round.opinions.get(&member) {
         None => lines.push(wording.say("panel-no-opinion", &[])),
         Some(opinion) => {
@@ -146,7 +220,7 @@ fn above(
             }
         }
     }
-    lines.join("\n")
+    lines
 }
 
 const QUESTION: usize = 250;

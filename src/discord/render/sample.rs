@@ -52,6 +52,7 @@ pub fn terms(rating: RatingMode) -> Terms {
         revisions: 0,
         notify: Some(Role(77)),
         retention_days: 30,
+        training: false,
     }
 }
 

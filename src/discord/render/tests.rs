@@ -7,8 +7,11 @@ use serde_json::Value;
 use super::look::Row;
 use super::sample::*;
 use super::*;
+use crate::deliberation::consent::Consent;
+use crate::deliberation::guild::Training;
 use crate::deliberation::id::Member;
 use crate::deliberation::outcome::Outcome;
+use crate::deliberation::rating::Likert;
 use crate::deliberation::round::{
     Cancellation, CandidateKey, OpinionRefused, Phase, RatingMode, Round, Terms, Verdict,
 };
@@ -390,7 +393,7 @@ fn a_cancelled_round_hands_opinions_back() {
     );
     let back = handed_back(&wording(), &round, Member(2));
     assert_eq!(back.embed.unwrap().description, OPINIONS[1]);
-    round.delete_texts();
+    round.delete_texts(&BTreeSet::new());
     shows(
         &drawn(&round, Item::Cancelled),
         &[
@@ -447,6 +450,136 @@ fn the_panel_shows_one_candidate_after_another_and_nothing_of_others() {
         &panel(&wording(), &round, member, 0),
         &["Rating is closed."],
     );
+}
+
+fn training() -> Terms {
+    Terms {
+        training: true,
+        ..private()
+    }
+}
+
+#[test]
+fn who_has_rated_everything_finds_one_candidate_a_second_time_where_ratings_train_models() {
+    let mut round = rated(training());
+    let member = Member(4);
+    let order = panel_order(&round, member);
+    let last = panel(&wording(), &round, member, 2);
+    shows(&last, &["There is one more page.", "[Back]", "[Next]"]);
+    let place = place_of_retest(&round);
+    assert_eq!(place, 3);
+    let page = panel(&wording(), &round, member, place);
+    shows(
+        &page,
+        &[
+            "**One candidate a second time**",
+            "it tells how much the models can learn",
+            "It changes nothing in this round, and you can leave it out.",
+            "> Both, if the machine can do it.",
+            "<How much do you agree?>",
+            "[Back]",
+        ],
+    );
+    // Neither the earlier rating nor a way to it but back.
+    shows_nothing_of(&page, &["disagree>", "agree>", "[Next]", "How well"]);
+    let Some(Row::Select(select)) = page.rows.first() else {
+        panic!("{page:?}");
+    };
+    let CustomId::Again { candidate, .. } = select.id else {
+        panic!("{:?}", select.id);
+    };
+    assert!(order[..2].contains(&candidate), "not what was just rated");
+    shows(&page, &[&round.candidate(candidate).text]);
+    assert_eq!(panel(&wording(), &round, member, 99), page);
+
+    let again = Likert::ALL[2];
+    let rated = round.rate_again(candidate, member, again, at(24 * 60 + 20));
+    rated.unwrap();
+    shows(
+        &panel(&wording(), &round, member, place),
+        &["<3 · rather disagree>"],
+    );
+
+    // Not everybody finds the same one there.
+    let mut chosen = BTreeSet::new();
+    for member in 1..=4 {
+        let Row::Select(select) = &panel(&wording(), &round, Member(member), 3).rows[0] else {
+            panic!("a select");
+        };
+        chosen.insert(select.id.to_string());
+    }
+    assert!(chosen.len() > 1, "{chosen:?}");
+}
+
+#[test]
+fn who_has_not_rated_everything_or_whose_ratings_train_nothing_finds_no_candidate_again() {
+    let new = rating(training(), &CANDIDATES);
+    for (round, member) in [
+        (&new, Member(4)),
+        (&rated(private()), Member(4)),
+        (&rated(training()), Member(50)),
+    ] {
+        let page = panel(&wording(), round, member, 3);
+        shows(&page, &["Candidate 3 of 3"]);
+        shows_nothing_of(&page, &["second time", "one more page", "[Next]"]);
+    }
+}
+
+#[test]
+fn the_first_receipt_asks_about_training_and_says_what_it_means() {
+    let round = with_opinions(&OPINIONS, training());
+    let receipt = opinion_saved(&wording(), &round, Member(1));
+    let asks = |training| asking_for_consent(&wording(), receipt.clone(), training);
+    assert_eq!(asks(Training::Off), receipt);
+    let buttons = ["[Change my opinion]", "[I agree]", "[I would rather not]"];
+    for (training, question) in [
+        (Training::Own, "train this server's models?**"),
+        (Training::Shared, "and of other servers of this bot"),
+    ] {
+        let asking = asks(training);
+        shows(&asking, &["Tea, all day long", question]);
+        shows(&asking, &["until you say otherwise with /privacy training"]);
+        shows(&asking, &buttons);
+    }
+    // Also under the longest opinion.
+    let long = with_opinions(&["tea\n".repeat(1000).as_str()], training());
+    let receipt = opinion_saved(&wording(), &long, Member(1));
+    let asking = asking_for_consent(&wording(), receipt, Training::Shared);
+    shows(&asking, &["Nothing else depends on your answer."]);
+}
+
+#[test]
+fn a_member_is_told_what_their_ratings_train_and_can_change_it() {
+    let said = |agreed| Some(Consent { agreed, at: at(0) });
+    let look = |training, said| consent(&wording(), training, said);
+    let refused = look(Training::Own, said(false));
+    assert_eq!(refused, look(Training::Own, None));
+    shows(&refused, &["train no model.**", "[I agree]"]);
+    shows_nothing_of(&refused, &["rather not"]);
+    let agreed = look(Training::Shared, said(true));
+    shows(&agreed, &["**You agreed on <t:1800000000:f>"]);
+    shows(
+        &agreed,
+        &["of other servers of this bot", "[I would rather not]"],
+    );
+    shows_nothing_of(&agreed, &["[I agree]"]);
+    let off = look(Training::Off, said(true));
+    shows(
+        &off,
+        &["Training is off in this server", "[I would rather not]"],
+    );
+    assert_eq!(look(Training::Off, None).rows, []);
+}
+
+#[test]
+fn the_card_tells_where_ratings_train_models() {
+    let mut round = rated(training());
+    let asked = "of those alone who agree when they are asked in private";
+    shows(&drawn(&round, Item::Card), &[asked]);
+    shows_nothing_of(&drawn(&rated(private()), Item::Card), &[asked]);
+    conclude(&mut round);
+    let kept = "Those of members who agreed that they train the models are kept.";
+    shows(&drawn(&round, Item::Card), &[kept]);
 }
 
 #[test]
@@ -667,7 +800,12 @@ fn everything(round: &Round) -> Vec<(Option<Item>, Look)> {
     for member in [Member(1), Member(2), Member(999)] {
         looks.extend((0..6).map(|place| (None, panel(&wording, round, member, place))));
         looks.push((None, mine(&wording, round, member)));
-        looks.push((None, opinion_saved(&wording, round, member)));
+        let receipt = opinion_saved(&wording, round, member);
+        looks.push((
+            None,
+            asking_for_consent(&wording, receipt.clone(), Training::Shared),
+        ));
+        looks.push((None, receipt));
         looks.push((None, handed_back(&wording, round, member)));
     }
     let text = round
@@ -774,22 +912,24 @@ fn every_message_of_every_phase_can_be_sent_and_found_again() {
     show_all(&mut too_few);
     too_few.cancel(ORGANISER, at(37 * 60)).unwrap();
     check_everything(&too_few);
-    too_few.delete_texts();
+    too_few.delete_texts(&BTreeSet::new());
     check_everything(&too_few);
 
-    for terms in [reactions(), private()] {
+    for terms in [reactions(), private(), training()] {
         let mut round = drafting(terms);
         check_everything(&round);
         draft(&mut round, &CANDIDATES);
         check_everything(&round);
-        rate(&mut round, 1, 0, 6);
+        for candidate in 0..3 {
+            rate(&mut round, 1, candidate, 6);
+        }
         round
             .close_early(ORGANISER, TimeDelta::minutes(30), at(24 * 60 + 20))
             .unwrap();
         check_everything(&round);
         conclude(&mut round);
         check_everything(&round);
-        round.delete_texts();
+        round.delete_texts(&BTreeSet::new());
         check_everything(&round);
         for member in 1..=5 {
             round.erase(Member(member), at(50 * 60));
@@ -844,7 +984,7 @@ proptest! {
     ) {
         let terms = Terms {
             posted: 6.try_into().unwrap(),
-            ..private()
+            ..training()
         };
         let mut round = opened(&question, terms);
         round.background = Some(background);

@@ -45,6 +45,7 @@ pub fn history(key: RoundKey, seed: u64) -> Vec<Round> {
         revisions: rng.random_range(0..3),
         notify: rng.random_bool(0.5).then(|| Role(rng.random())),
         retention_days: rng.random_range(0..365),
+        training: rng.random(),
     };
     let round = Round::open(
         key,
@@ -157,7 +158,10 @@ impl History {
         self.step(|round, _, now| {
             round.erase(members[1], now);
         });
-        self.step(|round, _, _| round.delete_texts());
+        self.step(|round, _, _| round.delete_texts(&members[2..].iter().copied().collect()));
+        self.step(|round, _, _| {
+            round.release_text(members[2]);
+        });
     }
 
     fn draft(&mut self, members: &[Member]) {
@@ -211,6 +215,15 @@ impl History {
                 round
                     .reactions_found(candidate, &found, &before, now)
                     .unwrap();
+            });
+        }
+        for &member in members {
+            self.step(|round, rng, now| {
+                if round.may_rate_again(member) {
+                    let candidate = *round.eligible().choose(rng).unwrap();
+                    let rating = *Likert::ALL.choose(rng).unwrap();
+                    round.rate_again(candidate, member, rating, now).unwrap();
+                }
             });
         }
         self.step(|round, rng, _| {

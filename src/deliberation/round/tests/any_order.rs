@@ -43,6 +43,11 @@ enum Step {
         agreement: Option<u8>,
         quality: Option<u8>,
     },
+    RateAgain {
+        member: u64,
+        candidate: u16,
+        agreement: u8,
+    },
     RateEverything,
     React {
         member: u64,
@@ -78,7 +83,12 @@ enum Step {
     Erase {
         member: u64,
     },
-    DeleteTexts,
+    DeleteTexts {
+        agreed: BTreeSet<u64>,
+    },
+    ReleaseText {
+        member: u64,
+    },
     ShowAll,
     ShowOne(Index),
     DeleteMessage(Index),
@@ -107,6 +117,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
                 agreement,
                 quality,
             }),
+        4 => (member(), candidate(), rating())
+            .prop_map(|(member, candidate, agreement)| Step::RateAgain {
+                member,
+                candidate,
+                agreement,
+            }),
         1 => Just(Step::RateEverything),
         4 => (member(), candidate(), rating())
             .prop_map(|(member, candidate, digit)| Step::React { member, candidate, digit }),
@@ -133,7 +149,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             1 => Just(Step::Cancel),
             1 => Just(Step::PlaceGone),
             4 => Just(Step::Answer),
-            4 => Just(Step::DeleteTexts),
+            4 => prop::collection::btree_set(member(), 0..5)
+                .prop_map(|agreed| Step::DeleteTexts { agreed }),
+            4 => member().prop_map(|member| Step::ReleaseText { member }),
             4 => Just(Step::Settle),
         ],
         1 => member().prop_map(|member| Step::Erase { member }),
@@ -200,6 +218,16 @@ impl Scene {
                         quality,
                         now,
                     )
+                    .is_ok();
+            }
+            Step::RateAgain {
+                member,
+                candidate,
+                agreement,
+            } => {
+                let (candidate, member) = (CandidateKey(candidate), Member(member));
+                return round
+                    .rate_again(candidate, member, likert(agreement), now)
                     .is_ok();
             }
             Step::RateEverything => {
@@ -271,8 +299,13 @@ impl Scene {
             }
             Step::Erase { member } => return round.erase(Member(member), now),
             // The facilitator does it when it is due.
-            Step::DeleteTexts if round.texts_expire_at().is_some() => round.delete_texts(),
-            Step::DeleteTexts => {}
+            Step::DeleteTexts { ref agreed } if round.texts_expire_at().is_some() => {
+                let agreed = agreed.iter().copied().map(Member).collect();
+                round.delete_texts(&agreed);
+                assert_eq!(round.texts_expire_at(), None, "due for ever");
+            }
+            Step::DeleteTexts { .. } => {}
+            Step::ReleaseText { member } => return round.release_text(Member(member)),
             Step::ShowAll => self.show_all(),
             Step::ShowOne(index) => {
                 let item = *index.get(&round.board());
@@ -390,6 +423,8 @@ fn assert_holds(round: &Round) {
         assert!(says_something);
         assert!(!(rating.unclear && rating.agreement.is_some()));
         assert!(!rating.unclear || rating.digits.len() > 1);
+        assert!(rating.again.is_none() || rating.agreement.is_some());
+        assert!(rating.again.is_none() || round.terms.training);
     }
     for stage in &round.stages {
         assert!((1..=6).contains(&stage.posted.len()));
@@ -420,6 +455,8 @@ fn assert_holds(round: &Round) {
     assert!(!(round.settled && round.is_open()));
     for opinion in round.opinions.values() {
         assert!(opinion.text.is_some() || !round.is_open());
+        let kept = opinion.kept_for_training;
+        assert!(!kept || opinion.text.is_some() && round.result().is_some());
     }
     let table = round.table(&round.eligible());
     assert!(table.iter().flatten().all(|agreement| {
@@ -448,6 +485,7 @@ proptest! {
         minimum in 3..5usize,
         revisions in 0..3u8,
         private: bool,
+        training: bool,
         welfare in prop::sample::select(vec!["utilitarian", "nash", "rawlsian"]),
     ) {
         let terms = |terms: &mut Terms| {
@@ -455,6 +493,7 @@ proptest! {
             terms.revisions = revisions;
             terms.welfare = welfare.parse().unwrap();
             terms.posted = 3.try_into().unwrap();
+            terms.training = training;
             if private {
                 terms.rating = RatingMode::Private;
             }
@@ -476,7 +515,10 @@ proptest! {
             assert_same_order(&before.board(), &after.board());
             if !before.is_open() {
                 prop_assert_eq!(&before.phase, &after.phase);
-                let about_members = matches!(step, Step::Erase { .. } | Step::DeleteTexts);
+                let about_members = matches!(
+                    step,
+                    Step::Erase { .. } | Step::DeleteTexts { .. } | Step::ReleaseText { .. }
+                );
                 if !about_members {
                     prop_assert_eq!(&before.opinions, &after.opinions);
                     prop_assert_eq!(&before.ratings, &after.ratings);

@@ -1,5 +1,7 @@
 //! Ratings become a result.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::deliberation::outcome::{Outcome, Spread};
 
@@ -217,11 +219,45 @@ fn the_texts_go_thirty_days_after_the_result_and_the_result_stays() {
     let expiry = scene.now + TimeDelta::days(30);
     assert_eq!(scene.round.texts_expire_at(), Some(expiry));
     let before = scene.result().clone();
-    scene.round.delete_texts();
+    scene.round.delete_texts(&BTreeSet::new());
     assert_eq!(scene.round.texts_expire_at(), None);
     assert!(!format!("{:?}", scene.round).contains("thinks so"));
     assert_eq!(scene.round.opinions.len(), 5);
     assert_eq!(*scene.result(), before);
+}
+
+#[test]
+fn the_texts_of_those_who_agreed_to_training_stay_until_they_change_their_minds() {
+    let mut scene = Scene::rating();
+    scene.close_rating();
+    let agreed = BTreeSet::from([Member(2), Member(4), Member(77)]);
+    scene.round.delete_texts(&agreed);
+    assert_eq!(scene.round.texts_expire_at(), None);
+    let texts = |round: &Round| -> Vec<u64> {
+        let with_text = round.opinions.iter().filter(|(_, o)| o.text.is_some());
+        with_text.map(|(member, _)| member.0).collect()
+    };
+    assert_eq!(texts(&scene.round), [2, 4]);
+    for (member, released) in [(1, false), (77, false), (2, true), (2, false)] {
+        assert_eq!(scene.round.release_text(Member(member)), released);
+    }
+    assert_eq!(texts(&scene.round), [4]);
+}
+
+#[test]
+fn a_text_whose_time_is_not_over_is_not_kept_for_training_alone() {
+    let mut scene = Scene::rating();
+    scene.close_rating();
+    assert!(!scene.round.release_text(Member(2)));
+    assert!(scene.round.opinions[&Member(2)].text.is_some());
+}
+
+#[test]
+fn a_cancelled_round_trains_nothing_and_keeps_no_text() {
+    let mut scene = Scene::rating();
+    scene.round.cancel(ORGANISER, scene.now).unwrap();
+    scene.round.delete_texts(&(1..=5).map(Member).collect());
+    assert!(!format!("{:?}", scene.round).contains("thinks so"));
 }
 
 #[test]

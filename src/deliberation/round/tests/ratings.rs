@@ -369,6 +369,90 @@ fn a_close_for_which_somebody_turns_out_to_be_missing_does_not_happen() {
     assert!(matches!(scene.round.phase, Phase::Rating { .. }));
 }
 
+/// Three candidates that everybody has rated 5, where ratings train models.
+fn to_be_rated_again() -> Scene {
+    let mut scene = Scene::rating_with(&[[4; 3]; 5], |terms| terms.training = true);
+    rate_all(&mut scene);
+    scene
+}
+
+impl Scene {
+    fn rate_again(&mut self, member: u64, candidate: CandidateKey, agreement: u8) -> bool {
+        let (member, agreement) = (Member(member), likert(agreement));
+        let rated = self
+            .round
+            .rate_again(candidate, member, agreement, self.now);
+        assert!(matches!(
+            rated,
+            Ok(()) | Err(RatingRefused::NoSuchCandidate)
+        ));
+        rated.is_ok()
+    }
+
+    fn again(&self) -> Option<u8> {
+        let rating = &self.round.ratings[&(CANDIDATE, MEMBER)];
+        rating.again.map(u8::from)
+    }
+}
+
+#[test]
+fn a_second_rating_stands_beside_the_first_and_changes_nothing_of_the_result() {
+    let mut scene = to_be_rated_again();
+    let closes = scene.round.rating_closes();
+    assert!(scene.rate_again(MEMBER.0, CANDIDATE, 2));
+    assert_eq!(scene.again(), Some(2));
+    assert!(scene.rate_again(MEMBER.0, CANDIDATE, 1));
+    assert_eq!(scene.again(), Some(1));
+    let rating = &scene.round.ratings[&(CANDIDATE, MEMBER)];
+    assert_eq!(rating.agreement, Some(likert(5)));
+    assert_eq!(scene.round.rating_closes(), closes);
+    scene.close_rating();
+    assert_eq!(scene.result().conclusion.spread.agree, 5);
+}
+
+#[test]
+fn a_second_rating_is_forgotten_when_the_first_changes() {
+    let mut scene = to_be_rated_again();
+    scene.rate_again(MEMBER.0, CANDIDATE, 2);
+    scene.rate(MEMBER.0, CANDIDATE.0, 5);
+    assert_eq!(scene.again(), Some(2));
+    scene.rate(MEMBER.0, CANDIDATE.0, 4);
+    assert_eq!(scene.again(), None);
+    scene.rate_again(MEMBER.0, CANDIDATE, 3);
+    let (round, now) = (&mut scene.round, scene.now);
+    round.react(CANDIDATE, MEMBER, likert(6), now).unwrap();
+    assert_eq!(scene.again(), None);
+}
+
+#[test]
+fn only_participants_who_have_rated_everything_rate_again_where_ratings_train_models() {
+    let mut scene = to_be_rated_again();
+    assert!(!scene.rate_again(MEMBER.0, CandidateKey(99), 2));
+    // Who gave no opinion.
+    for column in 0..3 {
+        scene.rate(77, column, 5);
+    }
+    assert!(!scene.rate_again(77, CANDIDATE, 2));
+    let (round, now) = (&mut scene.round, scene.now);
+    round
+        .react(CandidateKey(1), MEMBER, likert(6), now)
+        .unwrap();
+    round
+        .unreact(CandidateKey(1), MEMBER, likert(6), now)
+        .unwrap();
+    assert!(!scene.rate_again(MEMBER.0, CANDIDATE, 2));
+
+    let mut elsewhere = Scene::rating();
+    rate_all(&mut elsewhere);
+    assert!(!elsewhere.rate_again(MEMBER.0, CANDIDATE, 2));
+
+    let mut closed = to_be_rated_again();
+    closed.now = closed.round.rating_closes().unwrap();
+    let (round, now) = (&mut closed.round, closed.now);
+    let refused = round.rate_again(CANDIDATE, MEMBER, likert(2), now);
+    assert_eq!(refused, Err(RatingRefused::Closed));
+}
+
 #[test]
 fn a_report_counts_once_a_member() {
     let mut scene = Scene::rating();

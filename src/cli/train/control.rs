@@ -1,0 +1,45 @@
+//! `--controlled`: whoever started the training pauses it, lets it go on and ends it.
+
+use std::io::BufRead;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::super::INTERRUPTED;
+
+/// Obeys lines of standard input from now on, in a thread of its own: `pause` and `resume`; the end
+/// of the input is an interrupt, so that no training outlives whoever started it.
+pub fn obey_standard_input() {
+    std::thread::spawn(|| {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            match line.trim() {
+                "pause" => PAUSED.store(true, Ordering::Relaxed),
+                "resume" => PAUSED.store(false, Ordering::Relaxed),
+                other => eprintln!("pause or resume was expected on standard input, not {other:?}"),
+            }
+        }
+        eprintln!("standard input was closed: stopping after this step");
+        INTERRUPTED.store(true, Ordering::Relaxed);
+    });
+}
+
+static PAUSED: AtomicBool = AtomicBool::new(false);
+
+/// Waits while the training is paused, and breaks when it is to stop. `paused` is told at the
+/// beginning and at the end of a pause.
+pub fn wait_while_paused(paused: impl Fn(bool)) -> ControlFlow<()> {
+    // A pause of minutes ends soon enough.
+    const LOOK_EVERY: Duration = Duration::from_millis(50);
+    let interrupted = || INTERRUPTED.load(Ordering::Relaxed);
+    if PAUSED.load(Ordering::Relaxed) && !interrupted() {
+        paused(true);
+        while PAUSED.load(Ordering::Relaxed) && !interrupted() {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        paused(false);
+    }
+    match interrupted() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}

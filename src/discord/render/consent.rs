@@ -1,0 +1,54 @@
+//! What a member is asked and told about training.
+
+use super::phrases::on;
+use super::{Button, Look};
+use crate::deliberation::consent::Consent;
+use crate::deliberation::guild::Training;
+use crate::discord::custom_id::CustomId;
+use crate::discord::wording::Wording;
+
+/// A receipt that asks in the end whether its reader agrees to training; as it is where there is none.
+pub fn asking_for_consent(wording: &Wording, receipt: Look, training: Training) -> Look {
+    let question = match training {
+        Training::Off => return receipt,
+        Training::Own => wording.say("consent-question-own", &[]),
+        Training::Shared => wording.say("consent-question-shared", &[]),
+    };
+    let content = format!("{}\n\n{question}", receipt.content);
+    let asking = Look {
+        content: Look::of(content).content,
+        ..receipt
+    };
+    asking.buttons([agree(wording), refuse(wording)])
+}
+
+/// What a member's opinions and ratings train, and the button that changes it.
+pub fn consent(wording: &Wording, training: Training, consent: Option<Consent>) -> Look {
+    let meaning = match training {
+        Training::Off => wording.say("consent-off", &[]),
+        Training::Own => wording.say("consent-own", &[]),
+        Training::Shared => wording.say("consent-shared", &[]),
+    };
+    let agreed = consent.filter(|consent| consent.agreed);
+    let said = match agreed {
+        Some(Consent { at, .. }) => wording.say("consent-yes", &[("when", on(at).into())]),
+        None => wording.say("consent-no", &[]),
+    };
+    let look = Look::of(format!("{said}\n{meaning}"));
+    match (agreed, training) {
+        (Some(_), _) => look.buttons([refuse(wording)]),
+        // There is nothing to agree to.
+        (None, Training::Off) => look,
+        (None, _) => look.buttons([agree(wording)]),
+    }
+}
+
+fn agree(wording: &Wording) -> Button {
+    let id = CustomId::Consent { agreed: true };
+    Button::other(id, wording.say("button-agree", &[]))
+}
+
+fn refuse(wording: &Wording) -> Button {
+    let id = CustomId::Consent { agreed: false };
+    Button::other(id, wording.say("button-rather-not", &[]))
+}

@@ -1,0 +1,106 @@
+//! Training is opt-in: what members are asked, what is kept of those who agree, and what of it may
+//! train a guild's models.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::Facilitator;
+use super::platform::Platform;
+use crate::deliberation::consent::{Consent, agreed};
+use crate::deliberation::guild::Training;
+use crate::deliberation::id::{Guild, Member, RoundKey};
+use crate::deliberation::training_data::{Gathered, gather};
+
+impl<P: Platform> Facilitator<P> {
+    /// What a member who has just given an opinion is to be asked about training: [`Training::Off`]
+    /// is nothing. Everybody is asked once in a guild; until they answer they do not agree.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn asks_for_consent(&self, guild: Guild, member: Member) -> Result<Training> {
+        let training = self.store.settings(guild).await?.training;
+        if training == Training::Off {
+            return Ok(Training::Off);
+        }
+        let _alone = self.consenting.lock().await;
+        if self.store.consent(guild, member).await?.is_some() {
+            return Ok(Training::Off);
+        }
+        self.save_consent(guild, member, false).await?;
+        Ok(training)
+    }
+
+    /// A member agrees to training in a guild, or does not. Texts that were kept for it alone are
+    /// then deleted, also from the disk.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn set_consent(
+        self: &Arc<Self>,
+        guild: Guild,
+        member: Member,
+        agreed: bool,
+    ) -> Result<()> {
+        let alone = self.consenting.lock().await;
+        self.save_consent(guild, member, agreed).await?;
+        if agreed {
+            return Ok(());
+        }
+        let mut released = false;
+        for mut round in self.rounds(guild).await? {
+            // In most there is nothing: they need not be taken up.
+            if round.release_text(member) {
+                released |= self
+                    .update(round.key, |round, _| round.release_text(member))
+                    .await?;
+            }
+        }
+        drop(alone);
+        if released {
+            self.store.rewrite().await?;
+        }
+        Ok(())
+    }
+
+    /// What may train a guild's models now: its own rounds, and where it shares, those of the other
+    /// guilds of this host that share too, by those who agreed there. Nothing where training is off.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn training_data(&self, guild: Guild) -> Result<Gathered> {
+        let mut gathered = Gathered::default();
+        let training = self.store.settings(guild).await?.training;
+        if training == Training::Off {
+            return Ok(gathered);
+        }
+        let mut guilds = vec![guild];
+        if training == Training::Shared {
+            let share = self.store.guilds_that_share().await?;
+            guilds.extend(share.into_iter().filter(|other| *other != guild));
+        }
+        for guild in guilds {
+            let agreed = agreed(&self.store.consents(guild).await?);
+            let rounds = self.rounds(guild).await?;
+            gathered.add(gather(&rounds, &agreed));
+        }
+        Ok(gathered)
+    }
+
+    /// The time of a round's texts is over.
+    pub(super) async fn delete_texts(self: &Arc<Self>, key: RoundKey) -> Result<()> {
+        let _alone = self.consenting.lock().await;
+        let keep = match self.store.settings(key.guild).await?.training {
+            Training::Off => BTreeSet::new(),
+            Training::Own | Training::Shared => agreed(&self.store.consents(key.guild).await?),
+        };
+        self.update(key, |round, _| round.delete_texts(&keep)).await
+    }
+
+    async fn save_consent(&self, guild: Guild, member: Member, agreed: bool) -> Result<()> {
+        let at = self.clock.now();
+        let consent = Consent { agreed, at };
+        self.store.save_consent(guild, member, consent).await
+    }
+}
