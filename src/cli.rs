@@ -141,7 +141,8 @@ fn start(cli: Cli) -> Result<ExitCode> {
         Err(error) if !error.not_found() => return Err(error).context("cannot read .env"),
         _ => {}
     }
-    let config = Config::load(cli.config.as_deref());
+    let settings = cli.config;
+    let config = Config::load(settings.as_deref());
     start_log(&cli.command, config.as_ref().ok());
     let runtime = tokio::runtime::Runtime::new()?;
     let finished = runtime.block_on(async {
@@ -152,7 +153,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
         };
         let command = async {
             match cli.command {
-                Command::Bot(args) => bot::run(args, &config?).await,
+                Command::Bot(args) => bot::run(args, &config?, settings).await,
                 Command::Doctor(args) => doctor::run(args, config).await,
                 Command::Deliberate(args) => deliberate::run(args, &config?).await,
                 Command::Rate(args) => rate::run(args, &config?).await,

@@ -430,6 +430,7 @@ retrain-policy = **Before the first time:** Discord's Developer Policy restricts
 retrain-begins = Retraining { $number } is noted. A message in this channel tells how far it is.
 retrain-left = Nothing is retrained.
 retrain-not-allowed = Whoever hosts this bot does not let this server retrain its models.
+retrain-cannot = The model that this bot uses cannot be trained: only local GGUF files can.
 retrain-under-way = Retraining { $number } of this model is under way. `/model status` tells how far it is.
 retrain-too-soon = This model can be retrained again on { $when }.
 retrain-turned-off = Training is turned off. `/settings set` turns it on; each member is then asked whether they agree.

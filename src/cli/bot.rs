@@ -1,5 +1,6 @@
 //! `accord bot`: runs rounds on Discord.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,8 +9,10 @@ use accord::discord::render::{HostFacts, Processed};
 use accord::discord::{self, Parts, http};
 use accord::facilitator::clock::Clock;
 use accord::facilitator::models::LocalModels;
+use accord::facilitator::retraining::child::ChildTrainer;
 use accord::inference::model_files::sha256_of_bytes;
 use accord::store::Store;
+use accord::training::card::Kind;
 use anyhow::{Context, Result, bail};
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +28,8 @@ pub struct Args {}
 /// The environment variable that holds the bot's token.
 pub const TOKEN: &str = "DISCORD_TOKEN";
 
-/// Runs until it is interrupted or terminated.
-pub async fn run(_: Args, config: &Config) -> Result<ExitCode> {
+/// Runs until it is interrupted or terminated. `settings` is the file with the host's settings.
+pub async fn run(_: Args, config: &Config, settings: Option<PathBuf>) -> Result<ExitCode> {
     let token = token().with_context(|| {
         format!("{TOKEN} is not set; put {TOKEN}=… into .env (README, \"Your own bot\")")
     })?;
@@ -69,6 +72,7 @@ pub async fn run(_: Args, config: &Config) -> Result<ExitCode> {
     let parts = Parts {
         store,
         models: Arc::new(models),
+        trainer: Arc::new(trainer(config, settings.as_deref()).await?),
         clock: Clock::system(),
         http: http::http(&token, &config.discord, None),
         host: HostFacts {
@@ -79,6 +83,28 @@ pub async fn run(_: Args, config: &Config) -> Result<ExitCode> {
     tracing::info!(data_dir = %config.data_dir.display(), "the models are loaded, connecting to Discord");
     discord::run(config, parts, stopped()?).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Trains by this program, with the same settings.
+async fn trainer(config: &Config, settings: Option<&Path>) -> Result<ChildTrainer> {
+    let mut model_bytes = [None; 2];
+    for (bytes, kind) in model_bytes.iter_mut().zip(Kind::ALL) {
+        // Other models cannot be trained, which is told to whoever wants to.
+        if let Ok(path) = engines::original(config, kind).await {
+            *bytes = Some(std::fs::metadata(path)?.len());
+        }
+    }
+    let training = &config.training;
+    Ok(ChildTrainer {
+        program: std::env::current_exe().context("cannot find the program of this process")?,
+        arguments: settings.map_or_else(Vec::new, |file| {
+            vec!["--config".into(), file.as_os_str().to_owned()]
+        }),
+        environment: Vec::new(),
+        memory_mib: config.retraining.memory_mib,
+        epochs: [training.reward.epochs, training.generator.epochs],
+        model_bytes,
+    })
 }
 
 /// The bot's token, if there is one.

@@ -168,6 +168,8 @@ pub enum Refused {
     UnderWay { number: u32 },
     #[error("the last one was too short ago")]
     TooSoon { next: Time },
+    #[error("the model of this host cannot be trained")]
+    CannotBeTrained,
     #[error("the guild has training turned off")]
     TurnedOff,
     #[error("{rounds} rounds can be used, {needed} are needed")]

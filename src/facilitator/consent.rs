@@ -48,6 +48,7 @@ impl<P: Platform> Facilitator<P> {
         if agreed {
             return Ok(());
         }
+        self.forget_in_retrainings(guild, member).await?;
         let mut released = false;
         for mut round in self.rounds(guild).await? {
             // In most there is nothing: they need not be taken up.

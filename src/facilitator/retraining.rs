@@ -54,8 +54,8 @@ pub trait Trainer: Send + Sync + 'static {
         progress: &'a (dyn Fn(f64) + Send + Sync),
     ) -> BoxFuture<'a, Result<Ended>>;
 
-    /// What a training on so many ratings takes.
-    fn estimate(&self, model: Model, ratings: usize) -> Estimate;
+    /// What a training on so many ratings takes; `None` for a model that cannot be trained.
+    fn estimate(&self, model: Model, ratings: usize) -> Option<Estimate>;
 }
 
 /// What is to be trained.
@@ -118,7 +118,7 @@ pub struct Outlook {
     pub fresh: usize,
     /// Ratings beyond those of the last version.
     pub new_ratings: usize,
-    pub estimate: Estimate,
+    pub estimate: Option<Estimate>,
     /// Other retrainings that come before it.
     pub before: usize,
     /// Nobody in this guild has retrained anything yet.
@@ -196,8 +196,10 @@ impl<P: Platform> Facilitator<P> {
             self.clock.now(),
         );
         let training = self.store.settings(guild).await?.training;
+        let estimate = self.retrainings.estimate(model, gathered.ratings);
         let refused = match allowed {
             Err(refused) => Some(refused),
+            Ok(()) if estimate.is_none() => Some(Refused::CannotBeTrained),
             Ok(()) if training == Training::Off => Some(Refused::TurnedOff),
             Ok(()) if fresh < ROUNDS_NEEDED => Some(Refused::TooFewRounds {
                 rounds: fresh,
@@ -209,7 +211,7 @@ impl<P: Platform> Facilitator<P> {
             new_ratings: gathered
                 .ratings
                 .saturating_sub(last.map_or(0, |last| last.ratings)),
-            estimate: self.retrainings.estimate(model, gathered.ratings),
+            estimate,
             before: self.retrainings.waiting().len(),
             first: known.is_empty(),
             gathered,
@@ -778,23 +780,23 @@ impl Retrainings {
     }
 
     /// By what the last training of that model took here, if there was one.
-    fn estimate(&self, model: Model, ratings: usize) -> Estimate {
+    fn estimate(&self, model: Model, ratings: usize) -> Option<Estimate> {
         let of = |ratings| self.parts.trainer.estimate(model, ratings);
-        let estimate = of(ratings);
+        let estimate = of(ratings)?;
         let known = self.known();
         let trained = known
             .values()
             .filter(|made| made.model == model && made.version().is_some() && made.worked_s > 0)
             .max_by_key(|made| made.asked_at);
         let Some((made, data)) = trained.and_then(|made| Some((made, made.data.as_ref()?))) else {
-            return estimate;
+            return Some(estimate);
         };
-        let expected = of(data.ratings).time.num_seconds().max(1);
+        let expected = of(data.ratings)?.time.num_seconds().max(1);
         let time = estimate.time.num_seconds() * made.worked_s.cast_signed() / expected;
-        Estimate {
+        Some(Estimate {
             time: TimeDelta::seconds(time),
             ..estimate
-        }
+        })
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<RetrainingKey, Retraining>> {

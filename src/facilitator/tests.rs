@@ -3,6 +3,7 @@ mod drafting;
 mod fakes;
 mod memory;
 mod restarts;
+mod retraining;
 mod rounds;
 mod trouble;
 
@@ -11,8 +12,11 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use self::fakes::{Call, FakePlatform, Fate, Mishap, Scripted, phase_name, refused, unavailable};
+use self::retraining::ScriptedTrainer;
+use super::retraining::Parts;
 use super::*;
 use crate::deliberation::rating::Likert;
+use crate::deliberation::retraining::{Guilds, Hours, Limits};
 use crate::deliberation::round::{CandidateKey, Phase, RatingMode, Verdict};
 
 const GUILD: Guild = Guild(1);
@@ -25,21 +29,30 @@ struct Host {
     facilitator: Arc<Facilitator<FakePlatform>>,
     platform: FakePlatform,
     models: Arc<Scripted>,
+    trainer: Arc<ScriptedTrainer>,
+    hours: Hours,
     clock: Clock,
     folder: TempDir,
 }
 
 impl Host {
     async fn new() -> Self {
+        Self::that_trains_at(Hours { from: 0, until: 24 }).await
+    }
+
+    async fn that_trains_at(hours: Hours) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let platform = FakePlatform::default();
         let models = Arc::new(Scripted::default());
+        let trainer = Arc::new(ScriptedTrainer::default());
         let clock = Clock::system();
-        let facilitator = facilitator(&folder, &platform, &models, &clock).await;
+        let facilitator = facilitator(&folder, &platform, &models, &trainer, hours, &clock).await;
         Self {
             facilitator,
             platform,
             models,
+            trainer,
+            hours,
             clock,
             folder,
         }
@@ -53,8 +66,15 @@ impl Host {
 
     async fn start(&mut self) {
         self.platform.recovers();
-        self.facilitator =
-            facilitator(&self.folder, &self.platform, &self.models, &self.clock).await;
+        self.facilitator = facilitator(
+            &self.folder,
+            &self.platform,
+            &self.models,
+            &self.trainer,
+            self.hours,
+            &self.clock,
+        )
+        .await;
     }
 
     /// At least 3 opinions, for an hour each, 3 candidates, by reaction, in a thread.
@@ -202,6 +222,8 @@ async fn facilitator(
     folder: &TempDir,
     platform: &FakePlatform,
     models: &Arc<Scripted>,
+    trainer: &Arc<ScriptedTrainer>,
+    hours: Hours,
     clock: &Clock,
 ) -> Arc<Facilitator<FakePlatform>> {
     let thresholds = OutcomeThresholds {
@@ -210,13 +232,24 @@ async fn facilitator(
         contested: 0.5,
         certain: 0.75,
     };
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(&folder.path().join("store")).unwrap();
+    let retraining = Parts {
+        trainer: trainer.clone(),
+        limits: Limits {
+            guilds: Guilds::All,
+            hours,
+            at_most_every: TimeDelta::hours(24),
+            versions_kept: 2,
+        },
+        data_dir: folder.path().to_owned(),
+    };
     let facilitator = Facilitator::new(
         store,
         platform.clone(),
         models.clone(),
         thresholds,
         clock.clone(),
+        retraining,
     );
     facilitator.start(|_| true).await.unwrap();
     facilitator

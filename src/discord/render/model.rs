@@ -13,7 +13,7 @@ use crate::discord::custom_id::CustomId;
 use crate::discord::neutral;
 use crate::discord::wording::Wording;
 use crate::facilitator::platform::RetrainingView;
-use crate::facilitator::retraining::{HeldUp, Outlook, TrainingProgress};
+use crate::facilitator::retraining::{Estimate, HeldUp, Outlook, TrainingProgress};
 use crate::training::card::{Card, Metrics};
 use crate::training::gate::Verdict;
 use crate::training::versions::VersionId;
@@ -91,15 +91,17 @@ pub fn estimate(wording: &Wording, what: Model, outlook: &Outlook) -> Look {
                 ("rounds", gathered.rounds.len().into()),
             ],
         ),
-        wording.say(
-            "retrain-takes",
-            &[
-                ("time", about(wording, outlook).into()),
-                ("mib", outlook.estimate.mib.into()),
-            ],
-        ),
         wording.say("retrain-gate", &[("fresh", outlook.fresh.into())]),
     ];
+    if let Some(estimate) = outlook.estimate {
+        lines.push(wording.say(
+            "retrain-takes",
+            &[
+                ("time", about(wording, estimate).into()),
+                ("mib", estimate.mib.into()),
+            ],
+        ));
+    }
     if outlook.imported > 0 {
         lines.push(wording.say("training-imported", &[("imported", outlook.imported.into())]));
     }
@@ -355,13 +357,14 @@ fn about_model(wording: &Wording, status: &ModelStatus) -> String {
         ],
     ));
     lines.extend(unusable(wording, outlook));
-    lines.push(match outlook.refused {
-        Some(refused) => why_refused(wording, refused),
-        None if outlook.new_ratings == 0 => wording.say("model-nothing-new", &[]),
-        None => wording.say(
+    lines.extend(match (outlook.refused, outlook.estimate) {
+        (Some(refused), _) => Some(why_refused(wording, refused)),
+        (None, _) if outlook.new_ratings == 0 => Some(wording.say("model-nothing-new", &[])),
+        (None, Some(estimate)) => Some(wording.say(
             "model-worth-it",
-            &[("time", about(wording, outlook).into())],
-        ),
+            &[("time", about(wording, estimate).into())],
+        )),
+        (None, None) => None,
     });
     lines.join("\n")
 }
@@ -404,6 +407,7 @@ fn why_refused(wording: &Wording, refused: Refused) -> String {
             wording.say("retrain-under-way", &[("number", number.into())])
         }
         Refused::TooSoon { next } => wording.say("retrain-too-soon", &[("when", on(next).into())]),
+        Refused::CannotBeTrained => wording.say("retrain-cannot", &[]),
         Refused::TurnedOff => wording.say("retrain-turned-off", &[]),
         Refused::TooFewRounds { rounds, needed } => wording.say(
             "retrain-too-few",
@@ -416,8 +420,8 @@ fn why_refused(wording: &Wording, refused: Refused) -> String {
 }
 
 /// "2 hours", "20 minutes".
-fn about(wording: &Wording, outlook: &Outlook) -> String {
-    let minutes = outlook.estimate.time.num_minutes().max(1);
+fn about(wording: &Wording, estimate: Estimate) -> String {
+    let minutes = estimate.time.num_minutes().max(1);
     if minutes < 100 {
         wording.say("length-minutes", &[("minutes", minutes.into())])
     } else {

@@ -1,6 +1,7 @@
 //! Training by a process of its own, `accord train`: what it takes in memory and time is not the
 //! bot's, and what becomes of it neither.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -24,18 +25,16 @@ pub struct ChildTrainer {
     /// Accord itself.
     pub program: PathBuf,
     /// What it is told before the subcommand: where its settings are.
-    pub arguments: Vec<String>,
+    pub arguments: Vec<OsString>,
     /// Variables beside those of this process.
     pub environment: Vec<(String, String)>,
     /// Memory for activations, in MiB.
     pub memory_mib: usize,
     /// How often the data are gone through: of the reward model, of the generator.
     pub epochs: [usize; 2],
-    /// In bytes: of the file of the model that is trained, of the reward model and the generator.
-    pub model_bytes: [u64; 2],
-    /// Whether training begins with the version that comes with Accord, which fits only the model
-    /// that it was trained on: of the reward model, of the generator.
-    pub from_shipped: [bool; 2],
+    /// How large the model's file is, in bytes: of the reward model, of the generator. `None` for a
+    /// model that is no local GGUF file, and only those are trained.
+    pub model_bytes: [Option<u64>; 2],
 }
 
 /// A process that is asked to end has so long for the step that it is in; then it is killed, and
@@ -56,15 +55,17 @@ impl Trainer for ChildTrainer {
         self.run(order, control, progress).boxed()
     }
 
-    fn estimate(&self, model: Model, ratings: usize) -> Estimate {
+    fn estimate(&self, model: Model, ratings: usize) -> Option<Estimate> {
         let of = place(model.into());
-        let read = (ratings + MIXED_RATINGS) * self.epochs[of] * PASSES;
-        Estimate {
+        let bytes = self.model_bytes[of]?;
+        let mixed_in = ratings.max(FEWEST_MIXED_IN);
+        let read = (ratings + mixed_in) * self.epochs[of] * PASSES;
+        Some(Estimate {
             time: TimeDelta::milliseconds(RATING_MS * read as i64),
             // Once as it is, once with the adapter in it, in 32 bits each; a weight takes about 5
             // bits in the file.
-            mib: (self.model_bytes[of] * 13 / 1_048_576) as usize + self.memory_mib,
-        }
+            mib: (bytes * 13 / 1_048_576) as usize + self.memory_mib,
+        })
     }
 }
 
@@ -72,8 +73,8 @@ impl Trainer for ChildTrainer {
 const RATING_MS: i64 = 160;
 /// The version itself, and four times on three quarters of the data for the gate.
 const PASSES: usize = 4;
-/// What is mixed in of the data that come with Accord.
-const MIXED_RATINGS: usize = 600;
+/// `--mix shipped` mixes in as many ratings as there are, and at least so many.
+const FEWEST_MIXED_IN: usize = 200;
 
 impl ChildTrainer {
     async fn run(
@@ -118,11 +119,9 @@ impl ChildTrainer {
         for file in &order.data {
             command.arg("--data").arg(file);
         }
-        if self.from_shipped[place(order.kind)] {
-            command.args(["--start", "shipped"]);
-        }
         command
-            .args(["--mix", "shipped", "--gate", "--controlled"])
+            .args(["--mix", "shipped", "--start", "shipped"])
+            .args(["--gate", "--controlled"])
             .args(["--description", &order.description]);
         if let Some(folder) = &order.against {
             command.arg("--against").arg(folder);
@@ -248,12 +247,11 @@ mod tests {
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
         let trainer = ChildTrainer {
             program,
-            arguments: vec!["--config".to_owned(), "mine.toml".to_owned()],
+            arguments: vec!["--config".into(), "mine.toml".into()],
             environment: vec![("ACCORD_X".to_owned(), "7".to_owned())],
             memory_mib: 500,
             epochs: [1, 2],
-            model_bytes: [98_362_432, 0],
-            from_shipped: [true, false],
+            model_bytes: [Some(98_362_432), None],
         };
         (trainer, folder)
     }
@@ -291,8 +289,8 @@ mod tests {
         let told = std::fs::read_to_string(folder.path().join("told")).unwrap();
         assert_eq!(
             told,
-            "--config mine.toml train reward --data a.jsonl --data b.jsonl --start shipped \
-             --mix shipped --gate --controlled --description ratings --against versions/reward-0 \
+            "--config mine.toml train reward --data a.jsonl --data b.jsonl --mix shipped \
+             --start shipped --gate --controlled --description ratings --against versions/reward-0 \
              --out reward-1\n7 500\n"
         );
     }
@@ -348,11 +346,16 @@ mod tests {
     #[test]
     fn more_ratings_take_longer() {
         let (trainer, _folder) = program("");
-        let of = |model, ratings| trainer.estimate(model, ratings);
-        let few = of(Model::RewardModel, 100);
-        assert_eq!(few.time, TimeDelta::milliseconds(700 * 4 * 160));
+        let of = |ratings| trainer.estimate(Model::RewardModel, ratings).unwrap();
+        let few = of(100);
+        assert_eq!(few.time, TimeDelta::milliseconds(300 * 4 * 160));
         assert!((1500..2000).contains(&few.mib), "{}", few.mib);
-        assert!(of(Model::RewardModel, 1000).time > few.time);
-        assert_eq!(of(Model::Generator, 100).time, few.time * 2);
+        assert_eq!(of(1000).time, TimeDelta::milliseconds(2000 * 4 * 160));
+    }
+
+    #[test]
+    fn only_a_local_file_is_trained() {
+        let (trainer, _folder) = program("");
+        assert_eq!(trainer.estimate(Model::Generator, 100), None);
     }
 }

@@ -13,10 +13,12 @@ use tokio::sync::Notify;
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::id::{Channel, Guild, Member, Message, RoundKey};
 use crate::deliberation::rating::Likert;
+use crate::deliberation::retraining::{Retraining, State};
 use crate::deliberation::round::board::Item;
 use crate::deliberation::round::{Candidate, DraftInput, Phase, Provenance, Round};
 use crate::facilitator::models::Models;
-use crate::facilitator::platform::{Platform, PlatformError, View};
+use crate::facilitator::platform::{Platform, PlatformError, RetrainingView, View};
+use crate::facilitator::retraining::TrainingProgress;
 
 /// What the facilitator asks of the platform.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,6 +30,7 @@ pub enum Call {
     MakeThread,
     KeepOpen,
     Reactions,
+    Retraining,
 }
 
 /// How a call ends.
@@ -67,6 +70,8 @@ pub struct World {
     pub looks: usize,
     /// A call has come that never returns.
     pub hangs: bool,
+    /// What the messages of retrainings have said, one after another.
+    pub retrainings: BTreeMap<Message, Vec<String>>,
     threads: HashMap<Message, Channel>,
     gone: HashSet<Channel>,
     last: u64,
@@ -313,6 +318,48 @@ impl Platform for FakePlatform {
         let channel = round.place.thread.unwrap_or(round.place.channel);
         self.call(Call::Reactions, channel, |world| {
             Ok(world.standing(message)?.reactions.clone())
+        })
+        .await
+    }
+
+    fn retraining_look(&self, view: &RetrainingView<'_>) -> String {
+        let retraining = view.retraining;
+        let TrainingProgress {
+            before,
+            share,
+            held_up,
+        } = view.progress;
+        match &retraining.state {
+            State::Waiting => format!("waiting, {before} before it"),
+            State::Training => format!("training, {share} {held_up:?}"),
+            State::Over { how, .. } => format!("over: {how:?}"),
+        }
+    }
+
+    async fn post_retraining(
+        &self,
+        retraining: &Retraining,
+        look: String,
+    ) -> Result<Message, PlatformError> {
+        self.call(Call::Retraining, retraining.channel, |world| {
+            world.last += 1;
+            let message = Message(world.last);
+            world.retrainings.insert(message, vec![look]);
+            Ok(message)
+        })
+        .await
+    }
+
+    async fn edit_retraining(
+        &self,
+        channel: Channel,
+        message: Message,
+        look: String,
+    ) -> Result<(), PlatformError> {
+        self.call(Call::Retraining, channel, |world| {
+            let said = world.retrainings.get_mut(&message);
+            said.ok_or(PlatformError::MessageGone)?.push(look);
+            Ok(())
         })
         .await
     }

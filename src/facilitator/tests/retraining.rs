@@ -1,0 +1,423 @@
+use std::collections::VecDeque;
+use std::fs;
+
+use candle_core::{Device, Tensor};
+use chrono::Timelike;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::*;
+use crate::deliberation::guild::{GuildSettings, Training};
+use crate::deliberation::retraining::{How, Model, Refused, Retraining, State};
+use crate::facilitator::retraining::{Control, Ended, Estimate, HeldUp, Order, Trainer};
+use crate::training::card::tests::{better, card};
+use crate::training::card::{Card, Judged};
+use crate::training::gate::Verdict;
+use crate::training::versions::{Version, VersionId};
+use crate::transformer::adapter::{Adapter, LowRank};
+
+/// What a training does. It finishes with a better version if nothing else is said.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Plan {
+    NotBetter,
+    Fails,
+    /// Is at four tenths, and finishes when [`ScriptedTrainer::go_on`] is notified.
+    Waits,
+}
+
+#[derive(Default)]
+pub struct ScriptedTrainer {
+    pub plans: Mutex<VecDeque<Plan>>,
+    /// What was ordered, and the data that were there then.
+    pub orders: Mutex<Vec<(Order, String)>>,
+    /// What a training was told to do last.
+    pub told: Mutex<Option<Control>>,
+    pub go_on: Notify,
+}
+
+impl ScriptedTrainer {
+    fn next(&self, plans: impl IntoIterator<Item = Plan>) {
+        self.plans.lock().unwrap().extend(plans);
+    }
+
+    fn orders(&self) -> Vec<(Order, String)> {
+        self.orders.lock().unwrap().clone()
+    }
+
+    async fn run(
+        &self,
+        order: &Order,
+        mut control: watch::Receiver<Control>,
+        progress: &(dyn Fn(f64) + Send + Sync),
+    ) -> Result<Ended> {
+        let data = fs::read_to_string(&order.data[0])?;
+        self.orders.lock().unwrap().push((order.clone(), data));
+        let plan = self.plans.lock().unwrap().pop_front();
+        match plan {
+            Some(Plan::Fails) => anyhow::bail!("out of memory"),
+            Some(Plan::Waits) => {
+                progress(0.4);
+                loop {
+                    let told = *control.borrow_and_update();
+                    *self.told.lock().unwrap() = Some(told);
+                    if told == Control::Stop {
+                        return Ok(Ended::Stopped);
+                    }
+                    tokio::select! {
+                        () = self.go_on.notified() => break,
+                        changed = control.changed() => changed?,
+                    }
+                }
+            }
+            _ => {}
+        }
+        let verdict = match (plan, better()) {
+            (Some(Plan::NotBetter), Verdict::Better(figures)) => Verdict::NotBetter(figures),
+            (_, better) => better,
+        };
+        let name = order.out.file_name().unwrap().to_str().unwrap();
+        let against = VersionId::Shipped;
+        Version::write(&order.out, &adapter(), |facts| Card {
+            gate: Some(Judged { against, verdict }),
+            ..card(name, facts)
+        })?;
+        Ok(Ended::Finished)
+    }
+}
+
+impl Trainer for ScriptedTrainer {
+    fn train<'a>(
+        &'a self,
+        order: &'a Order,
+        control: watch::Receiver<Control>,
+        progress: &'a (dyn Fn(f64) + Send + Sync),
+    ) -> BoxFuture<'a, Result<Ended>> {
+        self.run(order, control, progress).boxed()
+    }
+
+    fn estimate(&self, _: Model, ratings: usize) -> Option<Estimate> {
+        Some(Estimate {
+            time: TimeDelta::seconds(ratings as i64),
+            mib: 100,
+        })
+    }
+}
+
+fn adapter() -> Adapter {
+    let factors = LowRank {
+        a: Tensor::full(1f32, (2, 4), &Device::Cpu).unwrap(),
+        b: Tensor::full(0.5f32, (6, 2), &Device::Cpu).unwrap(),
+    };
+    Adapter {
+        rank: 2,
+        alpha: 4.0,
+        updates: [("blk.0.attn_q".to_owned(), factors)].into(),
+    }
+}
+
+const REWARD: Model = Model::RewardModel;
+
+impl Host {
+    /// A guild whose members agreed to training, and rated in so many rounds.
+    async fn has_rated(&self, members: std::ops::RangeInclusive<u64>, rounds: usize) {
+        let settings = GuildSettings {
+            training: Training::Own,
+            ..GuildSettings::default()
+        };
+        let store = &self.facilitator.store;
+        store.save_settings(GUILD, &settings).await.unwrap();
+        for member in members.clone() {
+            let agrees = self.facilitator.set_consent(GUILD, Member(member), true);
+            agrees.await.unwrap();
+        }
+        for _ in 0..rounds {
+            let key = self.opens().await;
+            self.write(key, members.clone()).await;
+            self.close_early(key).await;
+            self.until(key, "rating").await;
+            self.until_shown(key, Item::RatingOpen { stage: 0 }).await;
+            self.rate_all(key, 5).await;
+            self.clock.advance(TimeDelta::hours(2));
+            self.until_settled(key).await;
+        }
+    }
+
+    async fn asks_for(&self, model: Model) -> Result<Retraining, Refused> {
+        let asked = self
+            .facilitator
+            .ask_for_retraining(GUILD, model, ORGANISER, SQUARE);
+        asked.await.unwrap()
+    }
+
+    fn retrainings(&self) -> Vec<Retraining> {
+        self.facilitator.retrainings_of(GUILD)
+    }
+
+    /// The only retraining, once it is over and shown.
+    async fn until_retrained(&self) -> (How, Retraining) {
+        eventually("the retraining is over", async || {
+            let known = self.retrainings();
+            let last = known.last().filter(|last| last.settled)?;
+            match &last.state {
+                State::Over { how, .. } => Some((how.clone(), last.clone())),
+                _ => None,
+            }
+        })
+        .await
+    }
+
+    async fn until_told(&self, told: Control) {
+        eventually(&format!("it is told to {told:?}"), async || {
+            (*self.trainer.told.lock().unwrap() == Some(told)).then_some(())
+        })
+        .await;
+    }
+
+    /// What the message of a retraining says in the end.
+    fn message(&self) -> String {
+        let world = self.platform.world();
+        let (_, said) = world.retrainings.last_key_value().expect("a message");
+        said.last().unwrap().clone()
+    }
+
+    fn active(&self) -> String {
+        let versions = self.facilitator.versions_of(GUILD, REWARD);
+        versions.active().unwrap().to_string()
+    }
+
+    fn work(&self) -> Vec<std::path::PathBuf> {
+        let entries = fs::read_dir(self.folder.path().join("retraining"));
+        entries
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().path())
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_is_better_becomes_active_and_nothing_else_is_left() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    let outlook = host.facilitator.outlook(GUILD, REWARD).await.unwrap();
+    assert!(outlook.first);
+    // Three candidates, three members, eight rounds.
+    assert_eq!((outlook.fresh, outlook.new_ratings), (8, 72));
+    host.asks_for(REWARD).await.unwrap();
+    let (how, retraining) = host.until_retrained().await;
+    assert!(matches!(&how, How::Activated { version, .. } if version == "reward-1"));
+    assert_eq!(host.active(), "reward-1");
+    assert!(host.message().starts_with("over: Activated"));
+    assert_eq!(host.work(), Vec::<std::path::PathBuf>::new());
+
+    let (order, data) = host.trainer.orders().pop().unwrap();
+    assert_eq!(order.against, None);
+    assert_eq!(data.lines().count(), 8);
+    assert!(data.contains("Member number 2 thinks so"));
+    let data = retraining.data.unwrap();
+    assert_eq!((data.members, data.ratings, data.contributors.len()), (3, 72, 3));
+    let outlook = host.facilitator.outlook(GUILD, REWARD).await.unwrap();
+    assert_eq!((outlook.fresh, outlook.new_ratings), (0, 0));
+    assert!(matches!(outlook.refused, Some(Refused::TooSoon { .. })));
+}
+
+#[tokio::test]
+async fn a_version_that_is_not_better_changes_nothing() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.trainer.next([Plan::NotBetter]);
+    host.asks_for(REWARD).await.unwrap();
+    let (how, _) = host.until_retrained().await;
+    assert!(matches!(how, How::NotBetter { .. }));
+    assert_eq!(host.active(), "shipped");
+    let versions = host.facilitator.versions_of(GUILD, REWARD);
+    // It is kept, to be reported on.
+    assert_eq!(versions.list().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn too_few_rounds_and_no_consent_are_refused() {
+    let host = Host::new().await;
+    assert_eq!(host.asks_for(REWARD).await, Err(Refused::TurnedOff));
+    host.has_rated(1..=3, 2).await;
+    let (rounds, needed) = (2, 8);
+    let expected = Refused::TooFewRounds { rounds, needed };
+    assert_eq!(host.asks_for(REWARD).await, Err(expected));
+    assert!(host.platform.world().retrainings.is_empty());
+}
+
+#[tokio::test]
+async fn training_pauses_while_candidates_are_drafted() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.trainer.next([Plan::Waits]);
+    host.asks_for(REWARD).await.unwrap();
+    host.until_told(Control::Go).await;
+    host.models.next([Mishap::Waits]);
+    let key = host.opens().await;
+    host.write(key, 1..=3).await;
+    host.close_early(key).await;
+    host.until_told(Control::Pause).await;
+    eventually("the message says so", async || {
+        host.message().ends_with("0.4 Some(Drafting)").then_some(())
+    })
+    .await;
+    host.models.go_on.notify_one();
+    host.until_told(Control::Go).await;
+    host.trainer.go_on.notify_one();
+    host.until_retrained().await;
+    assert_eq!(host.active(), "reward-1");
+}
+
+#[tokio::test]
+async fn after_a_restart_it_goes_on_with_the_same_data() {
+    let mut host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.trainer.next([Plan::Waits, Plan::Waits]);
+    host.asks_for(REWARD).await.unwrap();
+    host.until_told(Control::Go).await;
+    host.restart().await;
+    host.until_told(Control::Go).await;
+    let orders = host.trainer.orders();
+    assert_eq!(orders.len(), 2);
+    assert_eq!(orders[0], orders[1]);
+    host.trainer.go_on.notify_one();
+    host.until_retrained().await;
+    assert_eq!(host.active(), "reward-1");
+    assert_eq!(host.platform.world().retrainings.len(), 1, "messages");
+}
+
+#[tokio::test]
+async fn a_training_that_fails_is_tried_again_and_given_up_in_the_end() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.trainer.next([Plan::Fails]);
+    host.asks_for(REWARD).await.unwrap();
+    let (how, retraining) = host.until_retrained().await;
+    assert!(matches!(how, How::Activated { .. }));
+    assert_eq!(retraining.failures, 1);
+
+    host.clock.advance(TimeDelta::hours(24));
+    host.has_rated(1..=3, 8).await;
+    host.trainer.next([Plan::Fails; 4]);
+    host.asks_for(REWARD).await.unwrap();
+    eventually("it is given up", async || {
+        (host.message() == "over: Failed").then_some(())
+    })
+    .await;
+    assert_eq!(host.active(), "reward-1");
+    // What came of the other one is compared with.
+    let (order, _) = host.trainer.orders().pop().unwrap();
+    assert!(order.against.unwrap().ends_with("reward-1"));
+}
+
+#[tokio::test]
+async fn a_retraining_that_is_cancelled_stops_and_leaves_nothing() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.trainer.next([Plan::Waits]);
+    let key = host.asks_for(REWARD).await.unwrap().key;
+    host.until_told(Control::Go).await;
+    let cancelled = host.facilitator.cancel_retraining(key, Member(5)).await;
+    assert!(cancelled.unwrap());
+    host.until_told(Control::Stop).await;
+    let (how, _) = host.until_retrained().await;
+    assert_eq!(how, How::Cancelled { by: Member(5) });
+    eventually("nothing is left", async || host.work().is_empty().then_some(())).await;
+    let again = host.facilitator.cancel_retraining(key, Member(5)).await;
+    assert!(!again.unwrap());
+}
+
+#[tokio::test]
+async fn who_has_everything_erased_is_in_no_training_any_more_and_counted_in_versions() {
+    let host = Host::new().await;
+    host.has_rated(1..=4, 8).await;
+    host.trainer.next([Plan::Waits]);
+    host.asks_for(REWARD).await.unwrap();
+    host.until_told(Control::Go).await;
+    let erased = host.facilitator.erase_member(GUILD, Member(4)).await;
+    assert_eq!(erased.unwrap(), 8);
+    let (_, retraining) = host.until_retrained().await;
+    assert_eq!(retraining.erased, 0);
+    let data: Vec<bool> = host
+        .trainer
+        .orders()
+        .iter()
+        .map(|(_, data)| data.contains("Member number 4"))
+        .collect();
+    assert_eq!(data, [true, false]);
+
+    let taken_back = host.facilitator.set_consent(GUILD, Member(3), false).await;
+    taken_back.unwrap();
+    assert_eq!(host.retrainings()[0].erased, 1);
+}
+
+#[tokio::test]
+async fn outside_the_hours_nothing_is_trained() {
+    let now = Clock::system().now().hour();
+    let hours = Hours {
+        from: (now + 20) % 24,
+        until: (now + 22) % 24,
+    };
+    let host = Host::that_trains_at(hours).await;
+    // Sixteen hours pass, two a round.
+    host.has_rated(1..=3, 8).await;
+    host.asks_for(REWARD).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(host.trainer.orders().is_empty());
+    let key = host.retrainings()[0].key;
+    let held_up = host.facilitator.training_progress(key).held_up;
+    assert!(matches!(held_up, Some(HeldUp::Until(_))));
+    host.clock.advance(TimeDelta::hours(4));
+    host.until_retrained().await;
+    assert_eq!(host.active(), "reward-1");
+}
+
+#[tokio::test]
+async fn one_is_trained_at_a_time() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.trainer.next([Plan::Waits]);
+    host.asks_for(REWARD).await.unwrap();
+    host.until_told(Control::Go).await;
+    let second = host.asks_for(Model::Generator).await.unwrap().key;
+    assert_eq!(
+        host.asks_for(REWARD).await,
+        Err(Refused::UnderWay { number: 1 })
+    );
+    assert_eq!(host.facilitator.training_progress(second).before, 1);
+    eventually("the message says so", async || {
+        (host.message() == "waiting, 1 before it").then_some(())
+    })
+    .await;
+    assert_eq!(host.trainer.orders().len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_was_deleted_does_not_stop_a_retraining() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.trainer.next([Plan::Waits]);
+    host.asks_for(REWARD).await.unwrap();
+    host.until_told(Control::Go).await;
+    host.platform.world().retrainings.clear();
+    host.trainer.go_on.notify_one();
+    host.until_retrained().await;
+    assert_eq!(host.active(), "reward-1");
+}
+
+#[tokio::test]
+async fn a_guild_that_is_erased_takes_its_versions_with_it() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.asks_for(REWARD).await.unwrap();
+    host.until_retrained().await;
+    host.facilitator.guild_left(GUILD).await.unwrap();
+    host.clock.advance(GUILD_KEPT_FOR + TimeDelta::days(1));
+    host.facilitator.delete_what_expired().await.unwrap();
+    assert_eq!(host.active(), "shipped");
+    assert!(host.retrainings().is_empty());
+    let versions = host.folder.path().join("versions/guilds/1");
+    assert!(!versions.exists());
+}
