@@ -232,7 +232,7 @@ async fn facilitator(
         contested: 0.5,
         certain: 0.75,
     };
-    let store = Store::open(&folder.path().join("store")).unwrap();
+    let store = Store::open(folder.path()).unwrap();
     let retraining = Parts {
         trainer: trainer.clone(),
         limits: Limits {
@@ -241,7 +241,7 @@ async fn facilitator(
             at_most_every: TimeDelta::hours(24),
             versions_kept: 2,
         },
-        data_dir: folder.path().to_owned(),
+        data_dir: folder.path().join("data"),
     };
     let facilitator = Facilitator::new(
         store,

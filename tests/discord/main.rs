@@ -7,6 +7,8 @@ mod failures;
 mod hostile_text;
 mod outcomes;
 mod rate_limits;
+#[cfg(unix)]
+mod retraining;
 mod rounds;
 #[path = "../support/mod.rs"]
 mod support;

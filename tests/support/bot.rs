@@ -8,6 +8,7 @@ use accord::discord::render::{HostFacts, Processed};
 use accord::discord::{self, Parts, http};
 use accord::facilitator::clock::Clock;
 use accord::facilitator::models::{LocalModels, Models};
+use accord::facilitator::retraining::child::ChildTrainer;
 use accord::inference::generator::Generator;
 use accord::inference::model_files::{self, HashedAdapter, ModelFiles, ModelSource, ServingFormat};
 use accord::inference::reward::RewardModel;
@@ -45,18 +46,21 @@ impl RunningBot {
     ) -> Self {
         let config = config(discord);
         let http = http::http(discord.token(), &config.discord, None);
-        Self::start_with(config, http, folder, models, clock, discord).await
+        let trainer = trainer(folder, &[]);
+        Self::start_with(config, http, folder, models, trainer, clock, discord).await
     }
 
     /// The same with other settings, and another way to Discord.
     pub async fn start_with(
-        config: Config,
+        mut config: Config,
         http: serenity::all::Http,
         folder: &Path,
         models: Arc<dyn Models>,
+        trainer: ChildTrainer,
         clock: Clock,
         discord: &FakeDiscord,
     ) -> Self {
+        config.data_dir = folder.to_owned();
         let folder = folder.join("store");
         let store = tokio::task::spawn_blocking(move || Store::open(&folder).unwrap())
             .await
@@ -64,6 +68,7 @@ impl RunningBot {
         let parts = Parts {
             store,
             models,
+            trainer: Arc::new(trainer),
             clock: clock.clone(),
             http,
             host: HostFacts {
@@ -86,6 +91,22 @@ impl RunningBot {
     pub async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap().unwrap();
+    }
+}
+
+/// Trains as the bot does, in the data folder `folder`, with these settings.
+pub fn trainer(folder: &Path, settings: &[(&str, &str)]) -> ChildTrainer {
+    let own = [("ACCORD_DATA_DIR", folder.to_str().unwrap())];
+    let environment = own.iter().chain(settings);
+    ChildTrainer {
+        program: env!("CARGO_BIN_EXE_accord").into(),
+        arguments: Vec::new(),
+        environment: environment
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        memory_mib: 1024,
+        epochs: [1, 1],
+        model_bytes: [Some(98_362_432); 2],
     }
 }
 

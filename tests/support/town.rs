@@ -1,5 +1,6 @@
 //! A town on the fake Discord, the bot that runs its rounds, and what people do in them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,9 +41,13 @@ pub struct Town {
 struct Host {
     models: Arc<dyn Models>,
     rate_limits: RateLimits,
+    /// Of the training, as variables of its environment.
+    training: Settings,
     data: TempDir,
     bot: Option<RunningBot>,
 }
+
+type Settings = &'static [(&'static str, &'static str)];
 
 /// Who sees to it that the bot keeps to Discord's rate limits.
 #[derive(Clone, Copy, PartialEq)]
@@ -61,7 +66,13 @@ impl Town {
     }
 
     pub async fn with(models: Arc<dyn Models>) -> Self {
-        Self::hosting(FakeDiscord::start().await, RateLimits::None, models).await
+        Self::that_trains(models, &[]).await
+    }
+
+    /// Where models are retrained with these settings, as variables of the environment.
+    pub async fn that_trains(models: Arc<dyn Models>, training: Settings) -> Self {
+        let discord = FakeDiscord::start().await;
+        Self::hosting(discord, RateLimits::None, models, training).await
     }
 
     /// Where Discord limits what the bot may do, and serenity keeps to it.
@@ -69,19 +80,21 @@ impl Town {
         let discord = FakeDiscord::start_tls().await;
         discord.enforce_rate_limits();
         let models = models::remembering().await;
-        Self::hosting(discord, RateLimits::Serenitys, models).await
+        Self::hosting(discord, RateLimits::Serenitys, models, &[]).await
     }
 
     async fn hosting(
         discord: FakeDiscord,
         rate_limits: RateLimits,
         models: Arc<dyn Models>,
+        training: Settings,
     ) -> Self {
         discord.wait_at_most(Duration::from_secs(600));
         let mut town = Self::on(discord, "Town", Clock::system());
         town.host = Some(Host {
             models,
             rate_limits,
+            training,
             data: tempfile::tempdir().unwrap(),
             bot: None,
         });
@@ -128,8 +141,16 @@ impl Town {
         let http = http::http(self.discord.token(), &config.discord, client);
         let (models, clock) = (host.models.clone(), self.clock.clone());
         let folder = host.data.path();
-        let bot = RunningBot::start_with(config, http, folder, models, clock, &self.discord).await;
-        host.bot = Some(bot);
+        let trainer = bot::trainer(folder, host.training);
+        let discord = &self.discord;
+        let bot = RunningBot::start_with(config, http, folder, models, trainer, clock, discord);
+        host.bot = Some(bot.await);
+    }
+
+    /// The bot's data folder.
+    pub fn data_dir(&self) -> &Path {
+        let host = self.host.as_ref().expect("a town that hosts the bot");
+        host.data.path()
     }
 
     /// As its host does.

@@ -187,7 +187,7 @@ impl Host {
     }
 
     fn work(&self) -> Vec<std::path::PathBuf> {
-        let entries = fs::read_dir(self.folder.path().join("retraining"));
+        let entries = fs::read_dir(self.folder.path().join("data/retraining"));
         entries
             .into_iter()
             .flatten()
@@ -418,6 +418,6 @@ async fn a_guild_that_is_erased_takes_its_versions_with_it() {
     host.facilitator.delete_what_expired().await.unwrap();
     assert_eq!(host.active(), "shipped");
     assert!(host.retrainings().is_empty());
-    let versions = host.folder.path().join("versions/guilds/1");
+    let versions = host.folder.path().join("data/versions/guilds/1");
     assert!(!versions.exists());
 }
