@@ -96,14 +96,14 @@ async fn a_community_with_a_taste_of_its_own_trains_a_version_that_is_better_and
     says(&status, "12 rounds");
     says(&status, "A retraining is worth a try");
     let asked = town
-        .runs(&mayor, "model retrain", json!({ "what": "Reward" }))
+        .runs(&mayor, "model retrain", json!({ "what": "reward" }))
         .await;
     says(&asked, "**Retrain the reward model?**");
     says(&asked, "Developer Policy");
     let organiser = town.olga.in_channel(town.square);
     assert!(
         organiser
-            .tries_to_run("model retrain", json!({ "what": "Reward" }))
+            .tries_to_run("model retrain", json!({ "what": "reward" }))
             .is_err(),
         "she does not manage the server"
     );
@@ -123,7 +123,7 @@ async fn a_community_with_a_taste_of_its_own_trains_a_version_that_is_better_and
     let status = town.runs(&mayor, "model status", json!({})).await;
     says(&status, "Active: **reward-1**, this server's own");
     let report = town
-        .runs(&mayor, "model report", json!({ "what": "Reward" }))
+        .runs(&mayor, "model report", json!({ "what": "reward" }))
         .await;
     says(&report, "reward-1*");
     says(&report, "180 ratings in 12 rounds");
@@ -131,12 +131,12 @@ async fn a_community_with_a_taste_of_its_own_trains_a_version_that_is_better_and
     assert!(chart.png_size().is_some());
     assert_eq!(active(&town), "reward-1");
 
-    let back = town.runs(&mayor, "model rollback", json!({ "what": "Reward" }));
+    let back = town.runs(&mayor, "model rollback", json!({ "what": "reward" }));
     says(&back.await, "The reward model is the host's version again; it was reward-1.");
     let status = town.runs(&mayor, "model status", json!({})).await;
     says(&status, "Active: **shipped**, the host's");
     assert_eq!(active(&town), "shipped");
-    let nothing = town.runs(&mayor, "model rollback", json!({ "what": "Reward" }));
+    let nothing = town.runs(&mayor, "model rollback", json!({ "what": "reward" }));
     says(&nothing.await, "There is no version to go back to");
     town.ends().await;
 }

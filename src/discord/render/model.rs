@@ -622,3 +622,283 @@ fn model_name(wording: &Wording, model: Model) -> String {
         Model::Generator => wording.say("heading-generator", &[]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use serde_json::json;
+
+    use super::super::sample::{at, wording};
+    use super::super::tests::{shows, words};
+    use super::*;
+    use crate::deliberation::id::{Guild, Member};
+    use crate::deliberation::retraining::tests::{retraining, set_of};
+    use crate::deliberation::training_data::Gathered;
+    use crate::training::card::{AdapterFacts, Judged};
+    use crate::training::card::tests::{better, card};
+
+    fn drawn(of: &Retraining, progress: TrainingProgress) -> Look {
+        let view = RetrainingView {
+            retraining: of,
+            progress,
+        };
+        super::retraining(&wording(), &view)
+    }
+
+    fn under_way() -> Retraining {
+        let mut retraining = retraining(1, 3);
+        retraining.begin(TrainingSet {
+            ratings: 180,
+            members: 5,
+            imported: 1,
+            ..set_of(&[4])
+        });
+        retraining
+    }
+
+    const FIGURES: Figures = Figures {
+        rounds: 12,
+        measure: Measure::Accuracy,
+        active: 0.5,
+        new: 0.75,
+        gain: [0.125, 0.3751],
+    };
+
+    fn outlook() -> Outlook {
+        Outlook {
+            gathered: Gathered {
+                ratings: 180,
+                members: 5,
+                unusable: [(NotUsable::TextsDeleted, 2), (NotUsable::Open, 1)].into(),
+                ..Gathered::default()
+            },
+            imported: 0,
+            fresh: 9,
+            new_ratings: 60,
+            estimate: Some(Estimate {
+                time: TimeDelta::minutes(150),
+                mib: 3267,
+            }),
+            before: 2,
+            first: true,
+            refused: None,
+        }
+    }
+
+    fn version(name: &str, active: bool) -> ShownVersion {
+        let facts = AdapterFacts {
+            sha256: String::new(),
+            rank: 2,
+            alpha: 4.0,
+            matrices: Default::default(),
+        };
+        let pairs = |value: f64| {
+            let estimate = |value: f64| json!({ "value": value, "interval": [value - 0.1, value] });
+            json!({ "at_least_1": {
+                "pairs": 90,
+                "reward_model": estimate(value),
+                "longer": estimate(0.41),
+                "tf_idf": estimate(0.58),
+            } })
+        };
+        let figures = json!({
+            "deliberations": 12,
+            "within": pairs(0.75),
+            "between": pairs(0.66),
+            "expected_calibration_error": { "value": 0.123 },
+        });
+        let metrics = Metrics {
+            cross_fitted: Some(figures),
+            ..Metrics::default()
+        };
+        let gate = Some(Judged {
+            against: VersionId::Shipped,
+            verdict: better(),
+        });
+        ShownVersion {
+            name: name.to_owned(),
+            is_own: name != "shipped",
+            active,
+            card: (name != "shipped").then(|| Card {
+                metrics,
+                gate,
+                ..card(name, facts)
+            }),
+        }
+    }
+
+    #[test]
+    fn a_retraining_says_how_far_it_is_and_can_be_cancelled() {
+        let progress = TrainingProgress {
+            share: 0.379,
+            ..TrainingProgress::default()
+        };
+        let look = drawn(&under_way(), progress);
+        shows(
+            &look,
+            &[
+                "**Retraining 3: reward model**",
+                "**37 %** of the training is done.",
+                "180 ratings by 5 members",
+                "1 imported deliberation is added.",
+                "Asked for by <@7>",
+                "[Cancel it]",
+            ],
+        );
+        let pauses = TrainingProgress {
+            held_up: Some(HeldUp::Drafting),
+            ..progress
+        };
+        shows(&drawn(&under_way(), pauses), &["It pauses while"]);
+        let waits = TrainingProgress {
+            before: 2,
+            held_up: Some(HeldUp::Until(at(5))),
+            ..progress
+        };
+        shows(
+            &drawn(&retraining(1, 3), waits),
+            &["2 other retrainings come before it.", "It goes on <t:"],
+        );
+    }
+
+    #[test]
+    fn what_came_of_it_is_told_with_the_figures() {
+        let version = || "reward-3".to_owned();
+        let loss = Figures {
+            measure: Measure::CrossEntropy,
+            active: 2.5,
+            new: 2.25,
+            gain: [0.1, 0.4],
+            ..FIGURES
+        };
+        for (how, expected) in [
+            (
+                How::Activated {
+                    version: version(),
+                    figures: FIGURES,
+                },
+                "in 75 % of cases which of two statements a member agrees with more, the active one in \
+                 50 %. The gain lies between +12.5 and +37.5 points",
+            ),
+            (
+                How::NotBetter {
+                    version: version(),
+                    figures: loss,
+                },
+                "cost the new version 2.250 nats a token, the active one 2.500",
+            ),
+            (
+                How::Overtaken {
+                    version: version(),
+                    figures: FIGURES,
+                },
+                "another one is active now",
+            ),
+            (How::NotEnoughRounds { rounds: 7 }, "7 rounds have ratings"),
+            (How::Failed, "given up"),
+            (How::NoData, "not enough left to learn from"),
+            (How::Cancelled { by: Member(8) }, "**Cancelled by <@8>.**"),
+        ] {
+            let mut retraining = under_way();
+            retraining.end(how, at(60));
+            let look = drawn(&retraining, TrainingProgress::default());
+            shows(&look, &[expected]);
+            assert!(look.rows.is_empty(), "nothing is left to cancel");
+        }
+    }
+
+    #[test]
+    fn before_it_begins_it_says_what_it_takes_and_the_first_time_what_discord_says() {
+        let look = estimate(&wording(), Model::RewardModel, &outlook());
+        shows(
+            &look,
+            &[
+                "**Retrain the reward model?**",
+                "about 3 hours and up to 3267 MiB",
+                "of which there are 9.",
+                "2 other retrainings come before it.",
+                "Developer Policy",
+                "[Retrain it]",
+                "[Not now]",
+            ],
+        );
+        let later = Outlook {
+            first: false,
+            before: 0,
+            ..outlook()
+        };
+        let look = estimate(&wording(), Model::Generator, &later);
+        assert!(!words(&look).contains("Developer Policy"));
+    }
+
+    #[test]
+    fn the_status_says_what_is_active_what_is_new_and_what_is_missing() {
+        let served = |name: &str, is_own| Served {
+            name: name.to_owned(),
+            is_own,
+            card: version("reward-1", true).card.filter(|_| is_own),
+        };
+        let missing = Refused::TooFewRounds {
+            rounds: 6,
+            needed: 8,
+        };
+        let models = [
+            ModelStatus {
+                model: Model::RewardModel,
+                active: served("reward-1", true),
+                outlook: outlook(),
+            },
+            ModelStatus {
+                model: Model::Generator,
+                active: served("shipped", false),
+                outlook: Outlook {
+                    refused: Some(missing),
+                    ..outlook()
+                },
+            },
+        ];
+        let retraining = under_way();
+        let under_way = [(&retraining, TrainingProgress::default())];
+        let look = status(&wording(), &models, &under_way);
+        shows(
+            &look,
+            &[
+                "Active: **reward-1**, this server's own",
+                "four invented deliberations",
+                "60 more than the last version had. 9 rounds are new",
+                "Not usable: 2 rounds whose opinions are deleted.",
+                "A retraining is worth a try, and takes about 3 hours",
+                "Active: **shipped**, the host's",
+                "6 rounds can tell whether a new version is better; 2 more are needed.",
+                "Retraining 3 (reward model): **0 %**",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_report_is_a_table_and_a_chart_and_says_what_is_to_be_known() {
+        let mut made = under_way();
+        let how = How::Activated {
+            version: "reward-3".to_owned(),
+            figures: FIGURES,
+        };
+        made.end(how, at(60));
+        made.forget(Guild(1), Member(4));
+        let versions = [version("shipped", false), version("reward-3", true)];
+        let look = report(&wording(), Model::RewardModel, &versions, &[made]);
+        shows(
+            &look,
+            &[
+                "version    within  between  error  longer  overlap\n\
+                 shipped         –        –      –       –        –\n\
+                 reward-3*    75 %     66 %   0.12    41 %     58 %",
+                "reward-3: better than the one that was active then",
+                "180 ratings in 0 rounds",
+                "contains the data of 1 member who took them back",
+                "[shipped: – % within a member, – % between members. reward-3: 75 % within",
+            ],
+        );
+        let look = report(&wording(), Model::Generator, &versions, &[]);
+        assert!(look.chart.is_none());
+    }
+}

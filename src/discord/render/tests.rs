@@ -23,7 +23,7 @@ fn drawn(round: &Round, item: Item) -> Look {
 }
 
 /// All words of a look in the order in which people read them.
-fn words(look: &Look) -> String {
+pub(super) fn words(look: &Look) -> String {
     let mut words = vec![look.content.clone()];
     if let Some(chart) = &look.chart {
         words.push(format!("[{}]", chart.alt_text));
@@ -52,7 +52,7 @@ fn words(look: &Look) -> String {
 }
 
 #[track_caller]
-fn shows(look: &Look, phrases: &[&str]) {
+pub(super) fn shows(look: &Look, phrases: &[&str]) {
     let words = words(look);
     for phrase in phrases {
         assert!(
