@@ -476,6 +476,9 @@ impl<P: Platform> Facilitator<P> {
         };
         self.change_retraining(key, |retraining, _| retraining.begin(data.clone()))
             .await?;
+        if self.has_lost_contributors(key, &data).await? {
+            return Ok(());
+        }
         let order = self.order(&retraining, &folder, &data).await?;
         let ended = if is_complete(&order.out) {
             Ended::Finished
@@ -507,7 +510,7 @@ impl<P: Platform> Facilitator<P> {
         let guild = retraining.key.guild;
         let gathered = self.training_data(guild).await?;
         let imported = self.imported(guild).await?.1;
-        if gathered.rounds.len() + imported < ROUNDS_NEEDED || gathered.rounds.is_empty() {
+        if gathered.rounds.len() + imported < ROUNDS_NEEDED {
             return Ok(None);
         }
         let contributors = self.contributors(&gathered.rounds).await?;
@@ -557,6 +560,19 @@ impl<P: Platform> Facilitator<P> {
         Ok(contributors)
     }
 
+    /// Whether somebody left while the data were written down, or was not there any more when they
+    /// were read; then they are to be written anew.
+    async fn has_lost_contributors(&self, key: RetrainingKey, data: &TrainingSet) -> Result<bool> {
+        let now = self.contributors(&data.rounds).await?;
+        let mut lost = false;
+        for &(guild, member) in data.contributors.difference(&now) {
+            lost |= self
+                .change_retraining(key, |retraining, _| retraining.forget(guild, member))
+                .await?;
+        }
+        Ok(lost)
+    }
+
     async fn order(
         &self,
         retraining: &Retraining,
@@ -565,7 +581,10 @@ impl<P: Platform> Facilitator<P> {
     ) -> Result<Order> {
         let guild = retraining.key.guild;
         let kind = retraining.model.into();
-        let mut files = vec![folder.join(DATA)];
+        let mut files = Vec::new();
+        if !data.rounds.is_empty() {
+            files.push(folder.join(DATA));
+        }
         files.extend(self.imported(guild).await?.0);
         let own = self.retrainings.versions(kind, guild).folder;
         let against: VersionId = data.against.guild.parse()?;

@@ -6,6 +6,7 @@ use crate::deliberation::id::Guild;
 use crate::deliberation::retraining::{Model, Retraining};
 use crate::discord::Bot;
 use crate::discord::permissions::{missing_for_messages, require_manager};
+use crate::discord::render::Look;
 use crate::discord::render::model::{self, ModelStatus, Served, ShownVersion};
 use crate::discord::reply::{Asked, Context, Failure};
 use crate::discord::sentences;
@@ -126,7 +127,7 @@ async fn rollback(
         Some(RolledBack { from, to, .. }) => model::rolled_back(wording, model, &from, &to),
         None => wording.say("rollback-nothing", &[]),
     };
-    asked.finish(model::sentence(text)).await
+    asked.finish(Look::of(text)).await
 }
 
 /// `None` where no version was active before.

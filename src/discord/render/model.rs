@@ -140,24 +140,18 @@ pub fn refused(wording: &Wording, refused: Refused) -> Look {
 
 /// A version was left for an earlier one.
 pub fn rolled_back(wording: &Wording, what: Model, from: &VersionId, to: &VersionId) -> String {
-    let values = |to: String| {
-        [
-            ("model", model(wording, what).into()),
-            ("from", from.to_string().into()),
-            ("to", to.into()),
-        ]
-    };
     let to = match to {
         VersionId::Shipped => wording.say("version-of-host", &[]),
         other => other.to_string(),
     };
-    let [what, from, to] = values(to);
-    wording.say("rolled-back", &[what, from, to])
-}
-
-/// A sentence as an answer.
-pub fn sentence(text: String) -> Look {
-    Look::of(text)
+    wording.say(
+        "rolled-back",
+        &[
+            ("model", model(wording, what).into()),
+            ("from", from.to_string().into()),
+            ("to", to.into()),
+        ],
+    )
 }
 
 /// Which versions are active, what could be learned, and what is under way.
@@ -385,15 +379,16 @@ fn unusable(wording: &Wording, outlook: &Outlook) -> Option<String> {
         .gathered
         .unusable
         .iter()
-        .filter_map(|(why, rounds)| {
-            let rounds = [("rounds", (*rounds).into())];
-            let [rounds] = rounds;
-            match why {
-                NotUsable::Open => None,
-                NotUsable::Cancelled => None,
-                NotUsable::TooFewAgreed => Some(wording.say("unusable-agreed", &[rounds])),
-                NotUsable::TextsDeleted => Some(wording.say("unusable-deleted", &[rounds])),
-                NotUsable::TooFewRatings => Some(wording.say("unusable-ratings", &[rounds])),
+        .filter_map(|(why, &rounds)| match why {
+            NotUsable::Open | NotUsable::Cancelled => None,
+            NotUsable::TooFewAgreed => {
+                Some(wording.say("unusable-agreed", &[("rounds", rounds.into())]))
+            }
+            NotUsable::TextsDeleted => {
+                Some(wording.say("unusable-deleted", &[("rounds", rounds.into())]))
+            }
+            NotUsable::TooFewRatings => {
+                Some(wording.say("unusable-ratings", &[("rounds", rounds.into())]))
             }
         })
         .collect();
