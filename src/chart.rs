@@ -4,6 +4,7 @@
 //! means nothing by color alone.
 
 mod canvas;
+pub mod learning;
 pub mod ratings;
 pub mod versions;
 

@@ -6,6 +6,7 @@ mod deliberate;
 mod doctor;
 mod engines;
 mod evaluate;
+mod export;
 mod import;
 mod input;
 mod models;
@@ -46,6 +47,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Models(models::Args),
     Import(import::Args),
+    Export(export::Args),
     Bench(bench::Args),
     Doctor(doctor::Args),
 }
@@ -161,6 +163,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 Command::Evaluate(args) => evaluate::run(args, &config?).await,
                 Command::Models(args) => models::run(args, &config?).await,
                 Command::Import(args) => import::run(args, &config?).await,
+                Command::Export(args) => export::run(args, &config?).await,
                 Command::Bench(args) => bench::run(args, &config?).await,
             }
         };
