@@ -11,7 +11,7 @@ use accord::config::Config;
 use accord::deliberation::distribution::RatingDistribution;
 use accord::deliberation::record::{Deliberation, VotedMember};
 use accord::inference::calibration::Calibration;
-use accord::inference::model_files::{self, sha256_of_bytes};
+use accord::inference::model_files::{self, SERVING_FORMAT, sha256_of_bytes};
 use accord::inference::prompts::Prompts;
 use accord::inference::reward::RewardModel;
 use accord::inference::serving;
@@ -46,7 +46,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
-use super::engines::{self, SERVING_FORMAT};
+use super::engines;
 use super::{INTERRUPTED, input, progress_bar, say};
 
 /// Fine-tune the reward model or the generator on deliberations with ratings
@@ -543,7 +543,7 @@ impl Run {
     }
 
     fn base_sha256(&self) -> Result<String> {
-        let (source, key) = engines::source(&self.config, self.args.kind);
+        let (source, key) = self.config.models.source(self.args.kind);
         let data_dir = &self.config.data_dir;
         let sha256 = engines::with_progress(|report| {
             model_files::original_sha256(source, key, data_dir, report)
@@ -578,7 +578,7 @@ impl Run {
         };
         let statements = || deliberations.iter().flat_map(|row| &row.statements);
         let ratings = statements().flat_map(|statement| statement.agreement.iter().flatten());
-        let (source, _) = engines::source(&self.config, self.args.kind);
+        let (source, _) = self.config.models.source(self.args.kind);
         let base_model = BaseModel {
             name: source.model_name(),
             sha256: self.base_sha256()?,

@@ -403,7 +403,10 @@ mod tests {
         for deliberation in [complete(), weighted] {
             let read: Deliberation = serde_json::from_value(deliberation).unwrap();
             let written = serde_json::to_string(&read).unwrap();
-            assert_eq!(serde_json::from_str::<Deliberation>(&written).unwrap(), read);
+            assert_eq!(
+                serde_json::from_str::<Deliberation>(&written).unwrap(),
+                read
+            );
         }
     }
 
