@@ -10,7 +10,9 @@ use rust_embed::RustEmbed;
 use serde::{Deserialize, Deserializer};
 
 use crate::deliberation::outcome::OutcomeThresholds;
+use crate::deliberation::id::Guild;
 use crate::deliberation::record::FEWEST_OPINIONS;
+use crate::deliberation::retraining::{Guilds, Hours, Limits};
 use crate::deliberation::round::RatingMode;
 use crate::deliberation::selection::PostedCandidates;
 use crate::deliberation::welfare::WelfareFunction;
@@ -41,6 +43,8 @@ pub struct Config {
     pub training: TrainingSettings,
     /// What rounds are opened with where nobody says otherwise.
     pub rounds: RoundDefaults,
+    /// What guilds may retrain, and when.
+    pub retraining: RetrainingSettings,
     /// From which shares on an outcome is reached.
     pub outcome: OutcomeThresholds,
     /// Where Discord is.
@@ -72,6 +76,35 @@ pub struct RoundDefaults {
     pub early_close_notice: TimeDelta,
     /// Days after the result when opinions and critiques are deleted.
     pub retention_days: u16,
+}
+
+/// The section `[retraining]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetrainingSettings {
+    /// Which guilds may retrain.
+    pub guilds: Guilds,
+    /// At which hours of the day, in UTC.
+    pub hours: Hours,
+    /// How often a guild may retrain a model.
+    #[serde(deserialize_with = "duration")]
+    pub at_most_every: TimeDelta,
+    /// Memory for activations, in MiB.
+    pub memory_mib: usize,
+    /// How many versions of a model a guild keeps.
+    pub versions_kept: usize,
+}
+
+impl RetrainingSettings {
+    /// What the facilitator keeps to.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            guilds: self.guilds.clone(),
+            hours: self.hours,
+            at_most_every: self.at_most_every,
+            versions_kept: self.versions_kept,
+        }
+    }
 }
 
 /// The section `[discord]`.
@@ -252,6 +285,14 @@ impl Config {
         Ok(Versions::new(kind, &self.data_dir, shipped))
     }
 
+    /// The versions of one kind of a guild; its `shipped` is what [`Self::versions`] has active.
+    ///
+    /// # Errors
+    /// None; as [`Self::versions`].
+    pub fn guild_versions(&self, kind: Kind, guild: Guild) -> Result<Versions> {
+        Ok(Versions::of_guild(kind, &self.data_dir, guild))
+    }
+
     /// The prompts.
     ///
     /// # Errors
@@ -294,6 +335,13 @@ impl Config {
             rounds.retention_days <= 365,
             "rounds.retention_days must be at most 365, it is {}",
             rounds.retention_days
+        );
+        let retraining = &self.retraining;
+        ensure!(
+            retraining.memory_mib >= 1 && retraining.versions_kept >= 1,
+            "retraining.memory_mib and retraining.versions_kept must be at least 1, they are {} and {}",
+            retraining.memory_mib,
+            retraining.versions_kept
         );
         let generator = &self.generator;
         ensure!(

@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod ranking;
 pub mod rating;
 pub mod record;
+pub mod retraining;
 pub mod round;
 pub mod schulze;
 pub mod selection;

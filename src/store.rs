@@ -25,6 +25,7 @@ use self::records::{Left, NextNumber, decode, encode};
 use self::writer::{Draft, Flush, Job, Writer, get, scan};
 use crate::deliberation::guild::GuildSettings;
 use crate::deliberation::id::{Guild, RoundKey};
+use crate::deliberation::retraining::{Retraining, RetrainingKey};
 use crate::deliberation::round::{Round, Time};
 
 /// A handle to the store, cheap to clone. The store is closed by [`Self::close`], or when its last
@@ -185,6 +186,63 @@ impl Store {
         .await
     }
 
+    /// Saves a retraining as it is now.
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub fn save_retraining(
+        &self,
+        retraining: &Retraining,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        let key = retraining.key;
+        let record = encode(retraining);
+        self.change(move |draft| {
+            draft.put(Key::Retraining(key), record?);
+            draft.put(Key::Retrained(key), Vec::new());
+            Ok(())
+        })
+    }
+
+    /// The retrainings of all guilds that are `ours`, those of a guild in the order of their numbers.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub async fn retrainings(
+        &self,
+        ours: impl Fn(Guild) -> bool + Send + 'static,
+    ) -> Result<Vec<Retraining>> {
+        let records = self
+            .read(move |tree| {
+                let mut records = Vec::new();
+                for (key, _) in scan(tree, &[keys::RETRAINED])? {
+                    if let Some(Key::Retrained(retraining)) = Key::from_bytes(&key)
+                        && ours(retraining.guild)
+                    {
+                        let key = Key::Retraining(retraining);
+                        records.extend(get(tree, &key.to_bytes())?.map(|record| (key, record)));
+                    }
+                }
+                Ok(records)
+            })
+            .await?;
+        let read = |(key, record): (Key, Vec<u8>)| decode(key, &record);
+        records.into_iter().map(read).collect()
+    }
+
+    /// Forgets retrainings.
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn remove_retrainings(&self, retrainings: Vec<RetrainingKey>) -> Result<()> {
+        self.change(move |draft| {
+            let keys = retrainings.into_iter();
+            let of = |key| [Key::Retraining(key), Key::Retrained(key)];
+            draft.remove(keys.flat_map(of).map(Key::to_bytes));
+            Ok(())
+        })
+        .await
+    }
+
     /// The rounds whose texts are to be deleted by now, the earliest first.
     ///
     /// # Errors
@@ -255,6 +313,7 @@ impl Store {
         self.change(move |draft| {
             let mut keys = draft.keys(&keys::of_guild(guild))?;
             keys.extend(draft.keys(&keys::live_of(guild))?);
+            keys.extend(draft.keys(&keys::retrained_of(guild))?);
             keys.extend(draft.keys(&[keys::DUE])?.into_iter().filter(|key| {
                 matches!(Key::from_bytes(key), Some(Key::Due(_, round)) if round.guild == guild)
             }));

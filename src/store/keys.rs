@@ -10,6 +10,7 @@ use std::fmt;
 use chrono::DateTime;
 
 use crate::deliberation::id::{Guild, Member, RoundKey};
+use crate::deliberation::retraining::RetrainingKey;
 use crate::deliberation::round::{CandidateKey, Time};
 
 /// What a record is of.
@@ -17,6 +18,7 @@ use crate::deliberation::round::{CandidateKey, Time};
 pub(super) enum Key {
     Settings(Guild),
     Round(RoundKey, Part),
+    Retraining(RetrainingKey),
     /// The number of the guild's next round.
     NextNumber(Guild),
     /// When Accord left the guild.
@@ -25,6 +27,8 @@ pub(super) enum Key {
     Live(RoundKey),
     /// Index of the rounds whose texts are to be deleted, by that time.
     Due(Time, RoundKey),
+    /// Index of all retrainings.
+    Retrained(RetrainingKey),
 }
 
 /// What is saved on its own of a round.
@@ -70,6 +74,14 @@ impl Key {
                     }
                 }
             }
+            Self::Retraining(retraining) => {
+                bytes = retrainings_of(retraining.guild);
+                bytes.extend(retraining.number.to_be_bytes());
+            }
+            Self::Retrained(retraining) => {
+                bytes = retrained_of(retraining.guild);
+                bytes.extend(retraining.number.to_be_bytes());
+            }
             Self::NextNumber(guild) => {
                 bytes = vec![NEXT_NUMBER];
                 bytes.extend(guild.0.to_be_bytes());
@@ -103,8 +115,13 @@ impl Key {
                         let number = u32::from_be_bytes(take(rest)?);
                         Self::Round(RoundKey { guild, number }, take_part(rest)?)
                     }
+                    RETRAINING => Self::Retraining(take_retraining(guild, rest)?),
                     _ => return None,
                 }
+            }
+            RETRAINED => {
+                let guild = take_guild(rest)?;
+                Self::Retrained(take_retraining(guild, rest)?)
             }
             NEXT_NUMBER => Self::NextNumber(take_guild(rest)?),
             LEFT => Self::Left(take_guild(rest)?),
@@ -140,6 +157,10 @@ impl fmt::Display for Key {
                 }
                 write!(f, " of round {} of guild {}", round.number, round.guild)
             }
+            Self::Retraining(retraining) | Self::Retrained(retraining) => {
+                let RetrainingKey { guild, number } = retraining;
+                write!(f, "retraining {number} of guild {guild}")
+            }
             Self::NextNumber(guild) => write!(f, "next round number of guild {guild}"),
             Self::Left(guild) => write!(f, "departure from guild {guild}"),
             Self::Live(round) | Self::Due(_, round) => {
@@ -172,6 +193,19 @@ pub(super) fn of_round(round: RoundKey) -> Vec<u8> {
     prefix
 }
 
+pub(super) fn retrainings_of(guild: Guild) -> Vec<u8> {
+    let mut prefix = of_guild(guild);
+    prefix.push(RETRAINING);
+    prefix
+}
+
+/// The index entries of a guild's retrainings.
+pub(super) fn retrained_of(guild: Guild) -> Vec<u8> {
+    let mut prefix = vec![RETRAINED];
+    prefix.extend(guild.0.to_be_bytes());
+    prefix
+}
+
 pub(super) fn live_of(guild: Guild) -> Vec<u8> {
     let mut prefix = vec![LIVE];
     prefix.extend(guild.0.to_be_bytes());
@@ -189,11 +223,13 @@ pub(super) fn due_at(at: Time) -> Vec<u8> {
 pub(super) const DUE: u8 = b'd';
 pub(super) const LEFT: u8 = b'a';
 pub(super) const LIVE: u8 = b'l';
+pub(super) const RETRAINED: u8 = b't';
 const NEXT_NUMBER: u8 = b'n';
 const OF_GUILD: u8 = b'g';
 
 const ROUND: u8 = b'r';
 const SETTINGS: u8 = b's';
+const RETRAINING: u8 = b't';
 
 /// The first of a round's records.
 const HEAD: u8 = 0;
@@ -220,6 +256,11 @@ fn take_round(bytes: &mut &[u8]) -> Option<RoundKey> {
         guild: take_guild(bytes)?,
         number: u32::from_be_bytes(take(bytes)?),
     })
+}
+
+fn take_retraining(guild: Guild, bytes: &mut &[u8]) -> Option<RetrainingKey> {
+    let number = u32::from_be_bytes(take(bytes)?);
+    Some(RetrainingKey { guild, number })
 }
 
 fn take_part(bytes: &mut &[u8]) -> Option<Part> {
@@ -249,6 +290,10 @@ mod tests {
         (guilds(), any::<u32>()).prop_map(|(guild, number)| RoundKey { guild, number })
     }
 
+    fn retrainings() -> impl Strategy<Value = RetrainingKey> {
+        (guilds(), any::<u32>()).prop_map(|(guild, number)| RetrainingKey { guild, number })
+    }
+
     fn times() -> impl Strategy<Value = Time> {
         (-10_000_000_000..10_000_000_000_i64, 0..1_000_000_000_u32)
             .prop_map(|(seconds, nanos)| DateTime::from_timestamp(seconds, nanos).unwrap())
@@ -274,6 +319,8 @@ mod tests {
             guilds().prop_map(Key::Left),
             round_keys().prop_map(Key::Live),
             (times(), round_keys()).prop_map(|(at, round)| Key::Due(at, round)),
+            retrainings().prop_map(Key::Retraining),
+            retrainings().prop_map(Key::Retrained),
         ]
     }
 

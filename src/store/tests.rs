@@ -20,6 +20,7 @@ use super::records::{Changes, difference};
 use super::*;
 use crate::deliberation::id::Member;
 use crate::deliberation::rating::Likert;
+use crate::deliberation::retraining::tests::retraining;
 use crate::deliberation::round::{CandidateKey, RatingMode};
 
 const GUILD: Guild = Guild(42);
@@ -323,6 +324,29 @@ async fn a_guild_that_was_left_is_known_until_it_is_joined_again() {
     store.guild_joined(Guild(3)).await.unwrap();
     let guilds = store.guilds_left_before(at(21)).await.unwrap();
     assert_eq!(guilds, [Guild(2)]);
+}
+
+#[tokio::test]
+async fn retrainings_are_found_without_their_guild_and_go_with_it() {
+    let (store, folder) = store();
+    for (guild, number) in [(42, 1), (42, 2), (43, 1), (44, 1)] {
+        let saved = store.save_retraining(&retraining(guild, number));
+        saved.await.unwrap();
+    }
+    let mut changed = retraining(42, 2);
+    changed.cancel(Member(1), at(5));
+    store.save_retraining(&changed).await.unwrap();
+    store.clone().close().await.unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let ours = store.retrainings(|guild| guild != Guild(44)).await.unwrap();
+    assert_eq!(ours, [retraining(42, 1), changed, retraining(43, 1)]);
+
+    let first = vec![retraining(42, 1).key];
+    store.remove_retrainings(first).await.unwrap();
+    assert_eq!(store.retrainings(|_| true).await.unwrap().len(), 3);
+    store.erase_guild(GUILD).await.unwrap();
+    let left = store.retrainings(|_| true).await.unwrap();
+    assert_eq!(left, [retraining(43, 1), retraining(44, 1)]);
 }
 
 #[tokio::test]

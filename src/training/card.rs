@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::gate::Verdict;
 use super::versions::{VersionId, VersionName};
+use crate::deliberation::retraining::Model;
 use crate::inference::calibration::Calibration;
 use crate::inference::model_files::sha256_of_bytes;
 use crate::transformer::adapter::Adapter;
@@ -233,6 +234,15 @@ impl fmt::Display for Kind {
     }
 }
 
+impl From<Model> for Kind {
+    fn from(model: Model) -> Self {
+        match model {
+            Model::RewardModel => Self::Reward,
+            Model::Generator => Self::Generator,
+        }
+    }
+}
+
 /// A text that names no kind.
 #[derive(Debug, Error)]
 #[error("\"{0}\" is no kind of model, expected reward or generator")]
@@ -275,7 +285,7 @@ impl From<Format> for u32 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use serde_json::json;
 
     use super::super::gate::Comparison;
@@ -283,7 +293,7 @@ pub(super) mod tests {
     use crate::training::gate::HeldOut;
 
     /// A card of a reward model trained with the template `template`.
-    pub(in crate::training) fn card(name: &str, adapter: AdapterFacts) -> Card {
+    pub(crate) fn card(name: &str, adapter: AdapterFacts) -> Card {
         Card {
             format: Format,
             kind: Kind::Reward,
@@ -316,7 +326,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::training) fn better() -> Verdict {
+    pub(crate) fn better() -> Verdict {
         Verdict::Better(Comparison {
             rounds: 9,
             pairs: 180,

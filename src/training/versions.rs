@@ -5,6 +5,9 @@
 //! `versions/reward/active` the active version's name and those that were active before it; the
 //! same for `generator`. Two names are reserved: `shipped` for the version that comes with Accord,
 //! which is active until another is, and `base` for the base model without an adapter.
+//!
+//! A guild has versions of its own in `versions/guilds/<guild>/<kind>/`, which lie the same way. There
+//! `shipped` stands for whatever the host has active: until one of its own is, that one serves.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -17,6 +20,7 @@ use candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::deliberation::id::Guild;
 use super::card::{AdapterFacts, Card, Format, Kind};
 use super::gate::Verdict;
 use crate::inference::model_files::{
@@ -137,6 +141,16 @@ impl Versions {
             kind,
             folder: data_dir.join("versions").join(kind.to_string()),
             shipped,
+        }
+    }
+
+    /// A guild's own. Its `shipped` is the host's active version, which only
+    /// [`Self::load`] of the host's versions reads.
+    pub fn of_guild(kind: Kind, data_dir: &Path, guild: Guild) -> Self {
+        Self {
+            kind,
+            folder: folder_of_guild(data_dir, guild).join(kind.to_string()),
+            shipped: None,
         }
     }
 
@@ -300,6 +314,35 @@ impl Versions {
         )
     }
 
+    /// Removes all but the `kept` latest of the versions in the folder, and what can no longer be gone
+    /// back to. The active one stays, however old it is. Returns the names of those removed.
+    ///
+    /// # Errors
+    /// A damaged record of the active version, or a folder that cannot be read or written.
+    pub fn remove_all_but(&self, kept: usize) -> Result<Vec<VersionName>> {
+        let _lock = self.lock()?;
+        let mut history = self.history()?;
+        let mut names = self.stored()?;
+        let age = |name: &VersionName| {
+            let written = fs::metadata(self.folder.join(&name.0).join(ADAPTER));
+            written.and_then(|file| file.modified()).ok()
+        };
+        names.sort_by_cached_key(|name| (age(name), natural(name)));
+        let mut removed = Vec::new();
+        for name in names.iter().take(names.len().saturating_sub(kept)) {
+            let id = VersionId::Stored(name.clone());
+            if history.active == id {
+                continue;
+            }
+            // First, so that nobody goes back to half a version.
+            history.earlier.retain(|earlier| *earlier != id);
+            self.write_history(&history)?;
+            fs::remove_dir_all(self.folder.join(&name.0)).with_context(|| self.cannot_write())?;
+            removed.push(name.clone());
+        }
+        Ok(removed)
+    }
+
     /// All versions: `base`, `shipped`, then the stored ones by name.
     ///
     /// # Errors
@@ -307,18 +350,8 @@ impl Versions {
     pub fn list(&self) -> Result<Vec<Listed>> {
         let active = self.active()?;
         let mut ids = vec![VersionId::Base, VersionId::Shipped];
-        let mut stored: Vec<VersionId> = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries
-                .filter_map(|entry| {
-                    let entry = entry.ok()?;
-                    let name = entry.file_name().into_string().ok()?;
-                    entry.path().is_dir().then(|| name.parse().ok())?
-                })
-                .map(VersionId::Stored)
-                .collect(),
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            Err(error) => bail!("cannot read {}: {error}", self.folder.display()),
-        };
+        let mut stored: Vec<VersionId> =
+            self.stored()?.into_iter().map(VersionId::Stored).collect();
         if matches!(active, VersionId::Stored(_)) && !stored.contains(&active) {
             stored.push(active.clone());
         }
@@ -332,6 +365,22 @@ impl Versions {
                     .load(&id)
                     .map(|version| version.map(|found| found.card)),
                 id,
+            })
+            .collect())
+    }
+
+    /// The folders with names of versions.
+    fn stored(&self) -> Result<Vec<VersionName>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => bail!("cannot read {}: {error}", self.folder.display()),
+        };
+        Ok(entries
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                let name = entry.file_name().into_string().ok()?;
+                entry.path().is_dir().then(|| name.parse().ok())?
             })
             .collect())
     }
@@ -423,6 +472,32 @@ impl VersionFiles {
             .with_context(|| format!("{ADAPTER} cannot be used"))?;
         Ok(Version { card, adapter })
     }
+}
+
+/// Removes all versions of a guild.
+///
+/// # Errors
+/// A folder that cannot be removed.
+pub fn remove_guild(data_dir: &Path, guild: Guild) -> Result<()> {
+    let folder = folder_of_guild(data_dir, guild);
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn folder_of_guild(data_dir: &Path, guild: Guild) -> PathBuf {
+    data_dir
+        .join("versions")
+        .join("guilds")
+        .join(guild.to_string())
+}
+
+/// Orders `reward-9` before `reward-10`.
+fn natural(name: &VersionName) -> (usize, String) {
+    (name.0.len(), name.0.clone())
 }
 
 fn check_gate(card: &Card, active: &VersionId) -> Result<()> {
@@ -743,6 +818,38 @@ mod tests {
         }
         assert!(versions.rollback().is_err());
         assert_eq!(versions.active().unwrap(), VersionId::Shipped);
+    }
+
+    #[test]
+    fn the_latest_versions_are_kept_and_the_active_one() {
+        let host = host();
+        let versions = host.versions();
+        let ids: Vec<VersionId> = (1..=5).map(|n| host.add(&format!("reward-{n}"))).collect();
+        for id in [&ids[1], &ids[2], &ids[0]] {
+            versions.activate(id, true).unwrap();
+        }
+        let removed = versions.remove_all_but(2).unwrap();
+        let removed: Vec<String> = removed.iter().map(ToString::to_string).collect();
+        assert_eq!(removed, ["reward-2", "reward-3"]);
+        assert_eq!(host.files(), ["active", "reward-1", "reward-4", "reward-5"]);
+        assert_eq!(versions.rollback().unwrap().to, VersionId::Shipped);
+        assert!(versions.remove_all_but(3).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_guild_has_versions_of_its_own_until_they_are_removed() {
+        let host = host();
+        let of = |guild| Versions::of_guild(Kind::Reward, host.data.path(), Guild(guild));
+        let folder = host.make("reward-1", 1.0, None);
+        let name = VersionId::Stored(of(1).add(&folder).unwrap());
+        of(1).activate(&name, true).unwrap();
+        assert_eq!(of(1).active().unwrap(), name);
+        assert_eq!(of(2).active().unwrap(), VersionId::Shipped);
+        assert_eq!(host.versions().active().unwrap(), VersionId::Shipped);
+        assert_eq!(host.versions().list().unwrap().len(), 2);
+        remove_guild(host.data.path(), Guild(1)).unwrap();
+        assert_eq!(of(1).active().unwrap(), VersionId::Shipped);
+        remove_guild(host.data.path(), Guild(1)).unwrap();
     }
 
     #[test]
