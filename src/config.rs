@@ -188,6 +188,18 @@ pub struct ModelSettings {
     pub reward_model: ModelSource,
     /// What computes the predictions.
     pub reward_engine: RewardEngine,
+    /// How many versions of each kind a bot keeps in memory, at least 1.
+    pub resident: usize,
+}
+
+impl ModelSettings {
+    /// The base model of a kind, and the key that names it.
+    pub fn source(&self, kind: Kind) -> (&ModelSource, &'static str) {
+        match kind {
+            Kind::Reward => (&self.reward_model, "models.reward_model"),
+            Kind::Generator => (&self.generator, "models.generator"),
+        }
+    }
 }
 
 /// The section `[deliberation]`.

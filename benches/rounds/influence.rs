@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 
-use accord::deliberation::id::Member;
+use accord::deliberation::id::{Guild, Member};
 use accord::deliberation::ranking::rank;
 use accord::deliberation::rating::RatingMatrix;
 use accord::deliberation::round::DraftInput;
@@ -91,11 +91,17 @@ async fn rating_by_others(
         revision: None,
         stage: 0,
     };
-    let drafts = models.draft(&input, &[], seed, &|_| {}).await.unwrap();
+    let versions = models.active(Guild(1)).await.unwrap();
+    let drafts = models
+        .draft(&versions, &input, &[], seed, &|_| {})
+        .await
+        .unwrap();
     let statements: Vec<&str> = drafts.iter().map(|draft| draft.text.as_str()).collect();
     let mut ratings: Vec<Vec<f64>> = Vec::new();
     for opinion in opinions {
-        let predicted = models.predict(&input.question, opinion, &statements).await;
+        let predicted = models
+            .predict(&versions, &input.question, opinion, &statements)
+            .await;
         ratings.push(predicted.unwrap().iter().map(|p| p.mean()).collect());
     }
     let matrix = RatingMatrix::new(ratings.clone()).unwrap();

@@ -18,6 +18,7 @@ use accord::training::card::Kind;
 use accord::training::fine_tuning::{Event, FineTuning, fine_tune};
 use accord::training::reward::RewardTask;
 use accord::training::split::Split;
+use accord::training::versions::Serving;
 use accord::transformer::Transformer;
 use accord::transformer::adapter::Adapter;
 use accord::transformer::gguf::GgufFile;
@@ -27,7 +28,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sysinfo::System;
 
-use super::{engines, say};
+use super::engines::{self, Chosen};
+use super::say;
 
 /// Measure this machine: tokens a second, ratings a second, memory
 #[derive(clap::Args)]
@@ -126,7 +128,11 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
     ))?;
 
     let device = serving::device()?;
-    let gguf = engines::files(config, &config.models.reward_model, "models.reward_model").await?;
+    let base = Chosen {
+        kind: Kind::Reward,
+        serving: Serving::Base,
+    };
+    let gguf = engines::served_files(config, &base).await?;
     let ModelFiles::Gguf(path) = &gguf else {
         anyhow::bail!("the packed scorer reads GGUF files only, and models.reward_model is none");
     };

@@ -10,7 +10,6 @@ use accord::discord::{self, Parts, http};
 use accord::facilitator::clock::Clock;
 use accord::facilitator::models::LocalModels;
 use accord::facilitator::retraining::child::ChildTrainer;
-use accord::inference::model_files::sha256_of_bytes;
 use accord::store::Store;
 use accord::training::card::Kind;
 use anyhow::{Context, Result, bail};
@@ -51,24 +50,10 @@ pub async fn run(_: Args, config: &Config, settings: Option<PathBuf>) -> Result<
     }));
     let folder = config.data_dir.join("store");
     let store = tokio::task::spawn_blocking(move || Store::open(&folder)).await??;
-    let engines = engines::load(config).await?;
-    let mut templates = String::new();
-    for name in [
-        "generator.system.j2",
-        "generator.user.j2",
-        "generator.revision.j2",
-        "rating.j2",
-    ] {
-        templates.push_str(&config.text(&format!("prompts/{name}"))?);
-    }
-    let models = LocalModels {
-        generator: engines.generator,
-        generator_name: engines.generator_name,
-        reward_model: Arc::new(engines.reward_model),
-        reward_model_name: engines.reward_model_name,
-        settings: config.generator.clone(),
-        prompts_sha256: sha256_of_bytes(templates.as_bytes()),
-    };
+    // With progress: the first time, files are fetched and prepared.
+    engines::prepare(config).await?;
+    let models = LocalModels::new(config.clone(), Arc::default())?;
+    models.warm_up().await?;
     let parts = Parts {
         store,
         models: Arc::new(models),

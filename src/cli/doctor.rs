@@ -116,7 +116,7 @@ async fn discord(config: &Config) -> Result<String> {
 
 async fn version(config: &Config, kind: Kind) -> Result<String> {
     let chosen = engines::choose(config, kind).await?;
-    let base = engines::source(config, kind).0.model_name();
+    let base = config.models.source(kind).0.model_name();
     Ok(match chosen.serving {
         Serving::Base => format!("base, {base} as it is"),
         Serving::Version(id, version) => {

@@ -10,20 +10,16 @@ use accord::config::Config;
 use accord::inference::calibration::Calibration;
 use accord::inference::generator::Generator;
 use accord::inference::model_files::{
-    self, HashedAdapter, ModelFiles, ModelSource, Progress, ServingFormat, Step,
+    self, HashedAdapter, ModelFiles, ModelSource, Progress, Step,
 };
 use accord::inference::reward::{RewardEngine, RewardModel};
-use accord::inference::serving::{self, ServedModel};
+use accord::inference::serving::ServedModel;
 use accord::training::card::Kind;
 use accord::training::versions::Serving;
-use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::INTERRUPTED;
-
-/// The fastest for a whole deliberation on the CPU (README, "How fast it is").
-pub const SERVING_FORMAT: ServingFormat = ServingFormat::Q8_0;
 
 /// What a deliberation needs.
 pub struct Engines {
@@ -38,11 +34,8 @@ pub struct Engines {
 /// Loads the generator and the reward model.
 pub async fn load(config: &Config) -> Result<Engines> {
     let prompts = config.prompts()?;
-    let chosen = choose(config, Kind::Generator).await?;
-    let rating = choose(config, Kind::Reward).await?;
     // Both before one is loaded: what is missing is told at once.
-    let files = served_files(config, &chosen).await?;
-    let rating_files = reward_files(config, &rating).await?;
+    let [(rating, rating_files), (chosen, files)] = prepare(config).await?;
     let model = Arc::new(ServedModel::load(&files).await?);
     let reward_model = match config.models.reward_engine {
         RewardEngine::MistralRs if rating_files == files => {
@@ -57,6 +50,15 @@ pub async fn load(config: &Config) -> Result<Engines> {
         reward_model,
         reward_model_name: rating.name(config),
     })
+}
+
+/// Fetches and prepares what the settings name; the files of each kind.
+pub async fn prepare(config: &Config) -> Result<[(Chosen, ModelFiles); 2]> {
+    let rating = choose(config, Kind::Reward).await?;
+    let writing = choose(config, Kind::Generator).await?;
+    let files = reward_files(config, &rating).await?;
+    let writing_files = served_files(config, &writing).await?;
+    Ok([(rating, files), (writing, writing_files)])
 }
 
 /// Loads the reward model alone.
@@ -83,7 +85,7 @@ impl Chosen {
 
     /// For people: `SmolLM2-135M-Instruct + shipped`.
     pub fn name(&self, config: &Config) -> String {
-        let base = source(config, self.kind).0.model_name();
+        let base = config.models.source(self.kind).0.model_name();
         match &self.serving {
             Serving::Version(id, _) => format!("{base} + {id}"),
             Serving::Base | Serving::ShippedForAnother { .. } => base,
@@ -91,19 +93,11 @@ impl Chosen {
     }
 }
 
-/// The base model that the settings name for a kind, and their key.
-pub fn source(config: &Config, kind: Kind) -> (&ModelSource, &'static str) {
-    match kind {
-        Kind::Reward => (&config.models.reward_model, "models.reward_model"),
-        Kind::Generator => (&config.models.generator, "models.generator"),
-    }
-}
-
 /// Reads the active version; fetches nothing.
 pub async fn choose(config: &Config, kind: Kind) -> Result<Chosen> {
     let config = config.clone();
     tokio::task::spawn_blocking(move || {
-        let (source, key) = source(&config, kind);
+        let (source, key) = config.models.source(kind);
         let serving = config.versions(kind)?.serving(
             || {
                 with_progress(|report| {
@@ -120,24 +114,22 @@ pub async fn choose(config: &Config, kind: Kind) -> Result<Chosen> {
 /// The files with which mistral.rs serves a base model and its version, fetched and prepared where
 /// they are not there yet.
 pub async fn served_files(config: &Config, chosen: &Chosen) -> Result<ModelFiles> {
-    let (source, key) = source(config, chosen.kind);
-    let Serving::Version(_, version) = &chosen.serving else {
-        return files(config, source, key).await;
+    let version = match &chosen.serving {
+        Serving::Version(_, version) => Some(version.clone()),
+        Serving::Base | Serving::ShippedForAnother { .. } => None,
     };
-    let (path, version) = (original(config, chosen.kind).await?, version.clone());
-    let models = model_files::models_dir(&config.data_dir);
+    let (config, kind) = (config.clone(), chosen.kind);
     tokio::task::spawn_blocking(move || {
-        let adapter = HashedAdapter {
+        let (source, key) = config.models.source(kind);
+        let adapter = version.as_ref().map(|version| HashedAdapter {
             adapter: &version.adapter,
             sha256: &version.card.adapter.sha256,
-        };
+        });
         with_progress(|report| {
-            model_files::prepare(&path, Some(adapter), SERVING_FORMAT, &models, report)
+            model_files::served_files(source, key, adapter, &config.data_dir, report)
         })
     })
     .await?
-    .map(ModelFiles::Gguf)
-    .with_context(|| format!("cannot prepare {}", chosen.name(config)))
 }
 
 /// The files from which the reward model is loaded. The packed scorer reads the base model as it was
@@ -158,7 +150,7 @@ pub async fn reward_files(config: &Config, chosen: &Chosen) -> Result<ModelFiles
 
 /// The base model's GGUF as it was made: what adapters are trained on.
 pub async fn original(config: &Config, kind: Kind) -> Result<PathBuf> {
-    let (source, key) = source(config, kind);
+    let (source, key) = config.models.source(kind);
     let (owned, data_dir) = (source.clone(), config.data_dir.clone());
     let path = tokio::task::spawn_blocking(move || {
         with_progress(|report| model_files::original(&owned, key, &data_dir, report))
@@ -178,15 +170,13 @@ async fn load_reward_model(
     let calibration = chosen.calibration();
     match (config.models.reward_engine, files) {
         (RewardEngine::Packed, ModelFiles::Gguf(path)) => {
-            let device = serving::device()?;
             let version = match &chosen.serving {
                 Serving::Version(_, version) => Some(version.clone()),
                 Serving::Base | Serving::ShippedForAnother { .. } => None,
             };
             tokio::task::spawn_blocking(move || {
                 let adapter = version.as_ref().map(|version| &version.adapter);
-                let gguf = GgufFile::open(&path)?;
-                RewardModel::packed(&gguf, adapter, &device, prompts, calibration)
+                RewardModel::packed_from(&path, adapter, prompts, calibration)
             })
             .await?
         }
@@ -195,17 +185,6 @@ async fn load_reward_model(
             RewardModel::served(model, prompts, calibration)
         }
     }
-}
-
-/// Finds the files of a base model; those of the embedded default are fetched on first use.
-pub async fn files(config: &Config, source: &ModelSource, key: &'static str) -> Result<ModelFiles> {
-    let (source, data_dir) = (source.clone(), config.data_dir.clone());
-    tokio::task::spawn_blocking(move || {
-        with_progress(|report| {
-            model_files::resolve(&source, key, SERVING_FORMAT, &data_dir, report)
-        })
-    })
-    .await?
 }
 
 /// Runs blocking work on model files with a progress bar on a terminal, and a line for

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use accord::config::Config;
-use accord::inference::model_files;
+use accord::inference::model_files::{self, SERVING_FORMAT};
 use accord::training::card::{Card, Kind};
 use accord::training::gate::Verdict;
 use accord::training::versions::{Version, VersionId, Versions};
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use comfy_table::{Table, presets};
 use indicatif::DecimalBytes;
 
-use super::engines::{self, SERVING_FORMAT};
+use super::engines;
 use super::{one_line, say};
 
 /// The model files and the versions of the models: list, prepare, activate, roll back
@@ -256,7 +256,7 @@ fn of_kind(config: &Config, kind: Option<Kind>, id: &VersionId) -> Result<Versio
 async fn check_serves(config: &Config, version: &Version) -> Result<()> {
     let card = &version.card;
     card.check_templates(|name| config.text(name))?;
-    let (source, key) = engines::source(config, card.kind);
+    let (source, key) = config.models.source(card.kind);
     let sha256 = tokio::task::spawn_blocking({
         let (source, data_dir) = (source.clone(), config.data_dir.clone());
         move || {
@@ -297,13 +297,8 @@ async fn prepare(config: &Config, from: Option<PathBuf>) -> Result<()> {
         })
         .await??;
     }
-    for kind in Kind::ALL {
-        let chosen = engines::choose(config, kind).await?;
-        let files = match kind {
-            Kind::Reward => engines::reward_files(config, &chosen).await?,
-            Kind::Generator => engines::served_files(config, &chosen).await?,
-        };
-        let (_, key) = engines::source(config, kind);
+    for (chosen, files) in engines::prepare(config).await? {
+        let (_, key) = config.models.source(chosen.kind);
         say(format!("{key}: {} ({files})", chosen.name(config)))?;
     }
     Ok(())

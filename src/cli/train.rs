@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use accord::config::Config;
 use accord::deliberation::record::{Deliberation, VotedMember};
 use accord::inference::calibration::Calibration;
-use accord::inference::model_files::{self, sha256_of_bytes};
+use accord::inference::model_files::{self, SERVING_FORMAT, sha256_of_bytes};
 use accord::inference::prompts::Prompts;
 use accord::inference::reward::RewardModel;
 use accord::inference::serving;
@@ -40,7 +40,7 @@ use thiserror::Error;
 
 use self::data::{data_files, mixed_in, read};
 use self::progress::Progress;
-use super::engines::{self, SERVING_FORMAT};
+use super::engines;
 use super::{progress_bar, say};
 
 /// Fine-tune the reward model or the generator on deliberations with ratings
@@ -381,7 +381,7 @@ impl Run {
     }
 
     fn base_sha256(&self) -> Result<String> {
-        let (source, key) = engines::source(&self.config, self.args.kind);
+        let (source, key) = self.config.models.source(self.args.kind);
         let data_dir = &self.config.data_dir;
         let sha256 = engines::with_progress(|report| {
             model_files::original_sha256(source, key, data_dir, report)
@@ -438,7 +438,7 @@ impl Run {
             None => format!("deliberations in {}", names.join(", ")),
         };
         let statements = self.data.iter().map(|row| row.statements.len());
-        let (source, _) = engines::source(&self.config, self.args.kind);
+        let (source, _) = self.config.models.source(self.args.kind);
         let base_model = BaseModel {
             name: source.model_name(),
             sha256: self.base_sha256()?,

@@ -49,6 +49,8 @@ pub struct Round {
     pub opinions: BTreeMap<Member, Opinion>,
     /// All that were ever drafted; a [`CandidateKey`] counts them.
     pub candidates: Vec<Candidate>,
+    /// Fixed when the first drafting begins: a round ends with the models that it began with.
+    pub models: Option<ModelVersions>,
     /// One for each drafting that has ended: the first, and the revisions.
     pub stages: Vec<Stage>,
     pub ratings: BTreeMap<(CandidateKey, Member), Rating>,
@@ -222,6 +224,13 @@ pub struct Provenance {
     pub drafted_at: Time,
 }
 
+/// Which versions of the models a round uses, by the names that whoever runs the models gives them.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ModelVersions {
+    pub generator: String,
+    pub reward_model: String,
+}
+
 /// A drafting that has ended.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Stage {
@@ -338,6 +347,7 @@ impl Round {
             terms,
             opinions: BTreeMap::new(),
             candidates: Vec::new(),
+            models: None,
             stages: Vec::new(),
             ratings: BTreeMap::new(),
             critiques: BTreeMap::new(),

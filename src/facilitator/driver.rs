@@ -19,7 +19,9 @@ use super::platform::{Platform, PlatformError, View};
 use super::{Facilitator, Live};
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::round::board::{Item, Shown};
-use crate::deliberation::round::{Candidate, DraftInput, Due, Phase, Place, Round, Time};
+use crate::deliberation::round::{
+    Candidate, DraftInput, Due, ModelVersions, Phase, Place, Round, Time,
+};
 
 /// What the state of a round does not tell: what may have happened without Accord seeing it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -486,14 +488,19 @@ impl<P: Platform> Facilitator<P> {
 
     async fn predict_missing(self: &Arc<Self>, live: &Arc<Live>) -> Result<()> {
         let round = live.snapshot();
-        for missing in round.missing_predictions() {
+        let missing = round.missing_predictions();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let models = self.models_of(live).await?;
+        for missing in missing {
             let statements: Vec<&str> = missing
                 .candidates
                 .iter()
                 .map(|&key| round.candidate(key).text.as_str())
                 .collect();
             let predicted = self
-                .predict(&round.question, &missing.opinion, &statements)
+                .predict(&models, &round.question, &missing.opinion, &statements)
                 .await?;
             self.save_change(live, |round, _| {
                 let predictions = missing.candidates.iter().copied().zip(predicted);
@@ -563,12 +570,13 @@ impl<P: Platform> Facilitator<P> {
 
     async fn candidates(&self, live: &Live, input: &DraftInput) -> Result<Vec<Candidate>> {
         let guild = live.round().key.guild;
+        let models = self.models_of(live).await?;
         let members: Vec<_> = input.opinions.iter().map(|(member, _)| *member).collect();
         let names = self.platform.names(guild, &members).await;
         let seed = u64::from(self.rng().random::<u32>());
         let mut candidates = self
             .models
-            .draft(input, &names, seed, &|drafted| {
+            .draft(&models, input, &names, seed, &|drafted| {
                 live.set_drafted(drafted);
             })
             .await?;
@@ -581,7 +589,9 @@ impl<P: Platform> Facilitator<P> {
             let Some(opinion) = &opinion.text else {
                 continue;
             };
-            let distributions = self.predict(&input.question, opinion, &statements).await?;
+            let distributions = self
+                .predict(&models, &input.question, opinion, &statements)
+                .await?;
             predicted.push((member, distributions));
         }
         for (member, distributions) in predicted {
@@ -592,14 +602,33 @@ impl<P: Platform> Facilitator<P> {
         Ok(candidates)
     }
 
+    /// Those that the round began with; if it has not begun, those that are active now.
+    async fn models_of(&self, live: &Live) -> Result<ModelVersions> {
+        let (guild, begun_with) = {
+            let round = live.round();
+            (round.key.guild, round.models.clone())
+        };
+        if let Some(models) = begun_with {
+            return Ok(models);
+        }
+        let active = self.models.active(guild).await?;
+        self.save_change(live, |round, _| round.uses(active.clone()))
+            .await?;
+        Ok(active)
+    }
+
     /// One distribution a statement.
     async fn predict(
         &self,
+        models: &ModelVersions,
         question: &str,
         opinion: &str,
         statements: &[&str],
     ) -> Result<Vec<RatingDistribution>> {
-        let predicted = self.models.predict(question, opinion, statements).await?;
+        let predicted = self
+            .models
+            .predict(models, question, opinion, statements)
+            .await?;
         ensure!(
             predicted.len() == statements.len(),
             "the reward model gave {} predictions, expected {}",

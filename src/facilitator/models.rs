@@ -1,5 +1,7 @@
 //! What the facilitator needs of the models.
 
+mod resident;
+
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -7,17 +9,27 @@ use chrono::Utc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use crate::config::Config;
 use crate::deliberation::distribution::RatingDistribution;
-use crate::deliberation::round::{Candidate, DraftInput, Provenance};
-use crate::inference::drafting::{DraftingSettings, draft};
-use crate::inference::generator::Generator;
+use crate::deliberation::id::Guild;
+use crate::deliberation::round::{Candidate, DraftInput, ModelVersions, Provenance};
+use crate::inference::drafting::draft;
+use crate::inference::model_files::sha256_of_bytes;
 use crate::inference::prompts::{Brief, Revision};
-use crate::inference::reward::RewardModel;
+use crate::training::versions::VersionId;
+
+pub use resident::Resident;
 
 /// Writes candidates and predicts ratings.
 pub trait Models: Send + Sync + 'static {
     /// How many candidates a drafting is asked for.
     fn wanted(&self) -> usize;
+
+    /// The versions that are in use in a guild now.
+    ///
+    /// # Errors
+    /// A version that is damaged.
+    fn active(&self, guild: Guild) -> BoxFuture<'_, Result<ModelVersions>>;
 
     /// Candidates for a group, none of which contains one of `names`; without predictions.
     /// `drafted` is called with the number of candidates that are settled.
@@ -26,6 +38,7 @@ pub trait Models: Send + Sync + 'static {
     /// The model's; not one usable candidate.
     fn draft<'a>(
         &'a self,
+        versions: &'a ModelVersions,
         input: &'a DraftInput,
         names: &'a [String],
         seed: u64,
@@ -38,6 +51,7 @@ pub trait Models: Send + Sync + 'static {
     /// The model's.
     fn predict<'a>(
         &'a self,
+        versions: &'a ModelVersions,
         question: &'a str,
         opinion: &'a str,
         statements: &'a [&'a str],
@@ -46,51 +60,89 @@ pub trait Models: Send + Sync + 'static {
 
 /// The models in this process.
 pub struct LocalModels {
-    pub generator: Generator,
-    /// Model and version.
-    pub generator_name: String,
-    pub reward_model: Arc<RewardModel>,
-    /// Model and version.
-    pub reward_model_name: String,
-    pub settings: DraftingSettings,
+    config: Config,
+    resident: Arc<Resident>,
     /// SHA-256 of the prompt templates.
-    pub prompts_sha256: String,
+    prompts_sha256: String,
 }
 
 impl Models for LocalModels {
     fn wanted(&self) -> usize {
-        self.settings.candidates
+        self.config.generator.candidates
+    }
+
+    fn active(&self, guild: Guild) -> BoxFuture<'_, Result<ModelVersions>> {
+        resident::active(&self.config, Some(guild)).boxed()
     }
 
     fn draft<'a>(
         &'a self,
+        versions: &'a ModelVersions,
         input: &'a DraftInput,
         names: &'a [String],
         seed: u64,
         drafted: &'a (dyn Fn(usize) + Send + Sync),
     ) -> BoxFuture<'a, Result<Vec<Candidate>>> {
-        self.draft_candidates(input, names, seed, drafted).boxed()
+        self.draft_candidates(versions, input, names, seed, drafted)
+            .boxed()
     }
 
     fn predict<'a>(
         &'a self,
+        versions: &'a ModelVersions,
         question: &'a str,
         opinion: &'a str,
         statements: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Vec<RatingDistribution>>> {
         async move {
-            let opinion = self.reward_model.readable(opinion)?;
-            self.reward_model
-                .predict(question, &opinion, statements)
-                .await
+            let model = self
+                .resident
+                .reward_model(&self.config, &versions.reward_model)
+                .await?;
+            let opinion = model.readable(opinion)?;
+            model.predict(question, &opinion, statements).await
         }
         .boxed()
     }
 }
 
 impl LocalModels {
+    /// # Errors
+    /// A template that cannot be read.
+    pub fn new(config: Config, resident: Arc<Resident>) -> Result<Self> {
+        let mut templates = String::new();
+        for name in [
+            "generator.system.j2",
+            "generator.user.j2",
+            "generator.revision.j2",
+            "rating.j2",
+        ] {
+            templates.push_str(&config.text(&format!("prompts/{name}"))?);
+        }
+        Ok(Self {
+            config,
+            resident,
+            prompts_sha256: sha256_of_bytes(templates.as_bytes()),
+        })
+    }
+
+    /// Loads what the host has active, so that the first round need not wait for it.
+    ///
+    /// # Errors
+    /// A model that cannot be loaded.
+    pub async fn warm_up(&self) -> Result<()> {
+        let host = resident::active(&self.config, None).await?;
+        let Self {
+            config, resident, ..
+        } = self;
+        resident.generator(config, &host.generator).await?;
+        resident.reward_model(config, &host.reward_model).await?;
+        Ok(())
+    }
+
     async fn draft_candidates(
         &self,
+        versions: &ModelVersions,
         input: &DraftInput,
         names: &[String],
         seed: u64,
@@ -106,29 +158,31 @@ impl LocalModels {
             opinions: &opinions,
             revision: revision.as_ref(),
         };
-        let drafts = draft(
-            &self.generator,
-            &brief,
-            names,
-            &self.settings,
-            seed,
-            drafted,
-        )
-        .await?;
+        let settings = &self.config.generator;
+        // Held until the drafting ends, whatever becomes active meanwhile.
+        let generator = self
+            .resident
+            .generator(&self.config, &versions.generator)
+            .await?;
+        let drafts = draft(&generator, &brief, names, settings, seed, drafted).await?;
         let critiques_read: Vec<_> = input
             .revision
             .iter()
             .flat_map(|revision| revision.critiques.iter().map(|(member, _)| *member))
             .collect();
+        let models = &self.config.models;
         let candidates = drafts.candidates.into_iter().map(|candidate| Candidate {
             text: candidate.text,
             provenance: Provenance {
-                generator: self.generator_name.clone(),
-                reward_model: self.reward_model_name.clone(),
+                generator: with_version(models.generator.model_name(), &versions.generator),
+                reward_model: with_version(
+                    models.reward_model.model_name(),
+                    &versions.reward_model,
+                ),
                 prompt_sha256: self.prompts_sha256.clone(),
                 seed: candidate.seed,
-                temperature: self.settings.temperature,
-                top_p: self.settings.top_p,
+                temperature: settings.temperature,
+                top_p: settings.top_p,
                 opinions_read: candidate
                     .opinions_read
                     .iter()
@@ -142,6 +196,15 @@ impl LocalModels {
             reports: Vec::new(),
         });
         Ok(candidates.collect())
+    }
+}
+
+/// For people: `SmolLM2-135M-Instruct + shipped`.
+fn with_version(base: String, version: &str) -> String {
+    if version == VersionId::Base.to_string() {
+        base
+    } else {
+        format!("{base} + {version}")
     }
 }
 

@@ -125,6 +125,33 @@ pub fn resolve(
     files.with_context(|| format!("cannot use {key} = \"{source}\""))
 }
 
+/// The files with which mistral.rs serves a source, with an adapter's updates in the weights if one
+/// is given; prepared in [`SERVING_FORMAT`] as by [`resolve`].
+///
+/// # Errors
+/// As [`resolve`]; an adapter for a source that is no local GGUF.
+pub fn served_files(
+    source: &ModelSource,
+    key: &str,
+    adapter: Option<HashedAdapter<'_>>,
+    data_dir: &Path,
+    report: &mut Report<'_>,
+) -> Result<ModelFiles> {
+    if adapter.is_none() {
+        return resolve(source, key, SERVING_FORMAT, data_dir, report);
+    }
+    let original = original(source, key, data_dir, report)?.with_context(|| {
+        format!("{key} = \"{source}\" is no local GGUF file, which is needed for an adapter")
+    })?;
+    let models = models_dir(data_dir);
+    prepare(&original, adapter, SERVING_FORMAT, &models, report)
+        .map(ModelFiles::Gguf)
+        .with_context(|| format!("cannot prepare {key} = \"{source}\" with its version"))
+}
+
+/// The fastest for a whole deliberation on the CPU (README, "How fast it is").
+pub const SERVING_FORMAT: ServingFormat = ServingFormat::Q8_0;
+
 /// The GGUF that a source names as it was made, which is what adapters are trained on; `None` for
 /// safetensors and for hub models. The embedded default is fetched on first use.
 ///

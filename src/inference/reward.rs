@@ -3,6 +3,7 @@
 //! The rating is read off a language model's vocabulary: the probabilities of the tokens
 //! `1` to `7` after the rating prompt, renormalised.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -13,7 +14,7 @@ use thiserror::Error;
 use super::calibration::Calibration;
 use super::drafting::shorten_to_tokens;
 use super::prompts::Prompts;
-use super::serving::ServedModel;
+use super::serving::{self, ServedModel};
 use super::tokenizer::Tokenizer;
 use crate::deliberation::distribution::RatingDistribution;
 use crate::transformer::adapter::Adapter;
@@ -81,6 +82,20 @@ impl RewardModel {
             prompts,
             calibration,
         })
+    }
+
+    /// As [`Self::packed`], from a file, on a GPU if there is one.
+    ///
+    /// # Errors
+    /// As [`Self::packed`].
+    pub fn packed_from(
+        path: &Path,
+        adapter: Option<&Adapter>,
+        prompts: Prompts,
+        calibration: Calibration,
+    ) -> Result<Self> {
+        let gguf = GgufFile::open(path)?;
+        Self::packed(&gguf, adapter, &serving::device()?, prompts, calibration)
     }
 
     /// Scores with a model that mistral.rs serves.

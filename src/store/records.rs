@@ -16,8 +16,8 @@ use super::keys::{Key, Part};
 use crate::deliberation::id::{Member, RoundKey};
 use crate::deliberation::round::board::Shown;
 use crate::deliberation::round::{
-    Answer, Candidate, CandidateKey, LogEntry, Opinion, Phase, Place, Rating, Round, Stage, Terms,
-    Time,
+    Answer, Candidate, CandidateKey, LogEntry, ModelVersions, Opinion, Phase, Place, Rating, Round,
+    Stage, Terms, Time,
 };
 
 /// What is to be written, by key; `None` removes.
@@ -191,6 +191,8 @@ struct Head {
     opened_at: Time,
     place: Place,
     phase: Phase,
+    #[serde(default)]
+    models: Option<ModelVersions>,
     stages: Vec<Stage>,
     shown: Vec<Shown>,
     log: Vec<LogEntry>,
@@ -228,6 +230,7 @@ impl Head {
             phase,
             opinions: _,
             candidates: _,
+            models,
             stages,
             ratings: _,
             critiques: _,
@@ -244,6 +247,7 @@ impl Head {
             opened_at: *opened_at,
             place: *place,
             phase: phase.clone(),
+            models: models.clone(),
             stages: stages.clone(),
             shown: shown.clone(),
             log: log.clone(),
@@ -264,6 +268,7 @@ impl Head {
             phase: self.phase,
             opinions: BTreeMap::new(),
             candidates: Vec::new(),
+            models: self.models,
             stages: self.stages,
             ratings: BTreeMap::new(),
             critiques: BTreeMap::new(),

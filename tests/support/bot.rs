@@ -1,24 +1,15 @@
 //! The bot as hosts run it, on the fake Discord: the real store and the real models.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use accord::config::Config;
 use accord::discord::render::{HostFacts, Processed};
 use accord::discord::{self, Parts, http};
 use accord::facilitator::clock::Clock;
-use accord::facilitator::models::{LocalModels, Models};
+use accord::facilitator::models::{LocalModels, Models, Resident};
 use accord::facilitator::retraining::child::ChildTrainer;
-use accord::inference::generator::Generator;
-use accord::inference::model_files::{self, HashedAdapter, ModelFiles, ModelSource, ServingFormat};
-use accord::inference::reward::RewardModel;
-use accord::inference::serving::ServedModel;
 use accord::store::Store;
-use accord::training::card::Kind;
-use accord::training::versions::{Serving, Version};
-use accord::transformer::gguf::GgufFile;
-use candle_core::Device;
-use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -121,61 +112,12 @@ pub fn config(discord: &FakeDiscord) -> Config {
 /// The embedded models with the shipped adapters, loaded once a test program; `candidates` of
 /// `tokens` each.
 pub async fn models(candidates: usize, tokens: usize) -> Arc<LocalModels> {
-    static LOADED: OnceCell<(Arc<ServedModel>, Arc<RewardModel>)> = OnceCell::const_new();
-    let config = super::config();
-    let (served, reward) = LOADED
-        .get_or_init(|| async {
-            let generator = shipped(&config, Kind::Generator);
-            let adapter = HashedAdapter {
-                adapter: &generator.adapter,
-                sha256: &generator.card.adapter.sha256,
-            };
-            let merged = model_files::prepare(
-                &super::original_gguf(),
-                Some(adapter),
-                ServingFormat::Q8_0,
-                &model_files::models_dir(&config.data_dir),
-                &mut |_| std::ops::ControlFlow::Continue(()),
-            );
-            let served = ServedModel::load(&ModelFiles::Gguf(merged.unwrap())).await;
-            let version = shipped(&config, Kind::Reward);
-            let reward = RewardModel::packed(
-                &GgufFile::open(&super::original_gguf()).unwrap(),
-                Some(&version.adapter),
-                &Device::Cpu,
-                config.prompts().unwrap(),
-                version.card.calibration.unwrap_or_default(),
-            );
-            (Arc::new(served.unwrap()), Arc::new(reward.unwrap()))
-        })
-        .await;
-    let mut settings = config.generator.clone();
-    settings.candidates = candidates;
-    settings.max_tokens = tokens;
-    settings.redraws = 30;
-    Arc::new(LocalModels {
-        generator: Generator {
-            model: served.clone(),
-            prompts: config.prompts().unwrap(),
-        },
-        generator_name: "SmolLM2-135M-Instruct + shipped".to_owned(),
-        reward_model: reward.clone(),
-        reward_model_name: "SmolLM2-135M-Instruct + shipped".to_owned(),
-        settings,
-        prompts_sha256: "of a test".to_owned(),
-    })
-}
-
-fn shipped(config: &Config, kind: Kind) -> Version {
-    let source = ModelSource::Embedded;
-    let sha256 = || {
-        model_files::original_sha256(&source, "models", &config.data_dir, &mut |_| {
-            std::ops::ControlFlow::Continue(())
-        })
-    };
-    let versions = config.versions(kind).unwrap();
-    match versions.serving(sha256, |name| config.text(name)).unwrap() {
-        Serving::Version(_, version) => *version,
-        other => panic!("the shipped {kind} version is active by default, not {other:?}"),
-    }
+    static RESIDENT: LazyLock<Arc<Resident>> = LazyLock::new(Arc::default);
+    let mut config = super::config();
+    config.generator.candidates = candidates;
+    config.generator.max_tokens = tokens;
+    config.generator.redraws = 30;
+    let models = LocalModels::new(config, RESIDENT.clone()).unwrap();
+    models.warm_up().await.unwrap();
+    Arc::new(models)
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use accord::deliberation::distribution::RatingDistribution;
-use accord::deliberation::id::Member;
-use accord::deliberation::round::{Candidate, DraftInput, RevisionInput};
+use accord::deliberation::id::{Guild, Member};
+use accord::deliberation::round::{Candidate, DraftInput, ModelVersions, RevisionInput};
 use accord::facilitator::models::{LocalModels, Models};
 use anyhow::{Result, bail};
 use futures::FutureExt;
@@ -46,8 +46,13 @@ impl Models for Remembering {
         self.real.wanted()
     }
 
+    fn active(&self, guild: Guild) -> BoxFuture<'_, Result<ModelVersions>> {
+        self.real.active(guild)
+    }
+
     fn draft<'a>(
         &'a self,
+        versions: &'a ModelVersions,
         input: &'a DraftInput,
         names: &'a [String],
         _: u64,
@@ -60,7 +65,10 @@ impl Models for Remembering {
             let candidates = match earlier {
                 Some((_, candidates)) => candidates.clone(),
                 None => {
-                    let written = self.real.draft(&task.input, names, SEED, drafted).await?;
+                    let written = self
+                        .real
+                        .draft(versions, &task.input, names, SEED, drafted)
+                        .await?;
                     known.push((task.input.clone(), written.clone()));
                     written
                 }
@@ -73,6 +81,7 @@ impl Models for Remembering {
 
     fn predict<'a>(
         &'a self,
+        versions: &'a ModelVersions,
         question: &'a str,
         opinion: &'a str,
         statements: &'a [&'a str],
@@ -84,7 +93,10 @@ impl Models for Remembering {
             if let Some((_, ratings)) = known.iter().find(|(earlier, _)| *earlier == asked) {
                 return Ok(ratings.clone());
             }
-            let ratings = self.real.predict(question, opinion, statements).await?;
+            let ratings = self
+                .real
+                .predict(versions, question, opinion, statements)
+                .await?;
             known.push((asked, ratings.clone()));
             Ok(ratings)
         }
@@ -166,8 +178,13 @@ impl Models for Failing {
         self.models.wanted()
     }
 
+    fn active(&self, guild: Guild) -> BoxFuture<'_, Result<ModelVersions>> {
+        self.models.active(guild)
+    }
+
     fn draft<'a>(
         &'a self,
+        versions: &'a ModelVersions,
         input: &'a DraftInput,
         names: &'a [String],
         seed: u64,
@@ -180,15 +197,16 @@ impl Models for Failing {
         if fails.is_ok() {
             return async { bail!("the test asked for this") }.boxed();
         }
-        self.models.draft(input, names, seed, drafted)
+        self.models.draft(versions, input, names, seed, drafted)
     }
 
     fn predict<'a>(
         &'a self,
+        versions: &'a ModelVersions,
         question: &'a str,
         opinion: &'a str,
         statements: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Vec<RatingDistribution>>> {
-        self.models.predict(question, opinion, statements)
+        self.models.predict(versions, question, opinion, statements)
     }
 }

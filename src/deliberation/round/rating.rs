@@ -8,8 +8,8 @@ use rand::seq::SliceRandom;
 use thiserror::Error;
 
 use super::{
-    Cancellation, Candidate, CandidateKey, Phase, Rating, RatingMode, Round, RoundResult, Stage,
-    Time,
+    Cancellation, Candidate, CandidateKey, ModelVersions, Phase, Rating, RatingMode, Round,
+    RoundResult, Stage, Time,
 };
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::id::Member;
@@ -104,6 +104,11 @@ impl Round {
             revision,
             stage: self.stages.len(),
         })
+    }
+
+    /// Drafting begins: these are the models that the round uses to its end, if it has none yet.
+    pub fn uses(&mut self, models: ModelVersions) {
+        self.models.get_or_insert(models);
     }
 
     /// The models wrote candidates for `stage` and predicted how participants would rate them; the

@@ -48,6 +48,32 @@ async fn rounds_are_drafted_one_after_another_and_show_how_far_it_is() {
 }
 
 #[tokio::test]
+async fn a_round_ends_with_the_models_that_it_began_with() {
+    let mut host = Host::new().await;
+    let key = host.rating_with(|terms| terms.revisions = 1).await;
+    host.models.active.store(1, Ordering::SeqCst);
+    host.restart().await;
+    host.rate_all(key, 2).await;
+    host.facilitator
+        .update(key, |round, now| {
+            round.criticise(Member(1), "Say when.", now).unwrap();
+        })
+        .await
+        .unwrap();
+    host.clock.advance(TimeDelta::minutes(2));
+    host.until_shown(key, Item::RatingOpen { stage: 1 }).await;
+    let drafted_by = |round: Round| {
+        let candidates = round.candidates.into_iter();
+        let versions = candidates.map(|candidate| candidate.provenance.generator);
+        Vec::from_iter(versions)
+    };
+    assert_eq!(drafted_by(host.round(key).await), ["v0"; 8]);
+
+    let next = host.rating().await;
+    assert_eq!(drafted_by(host.round(next).await), ["v1"; 4]);
+}
+
+#[tokio::test]
 async fn a_model_that_fails_or_panics_is_tried_again() {
     let host = Host::new().await;
     host.models.next([Mishap::Fails, Mishap::Panics]);

@@ -15,7 +15,7 @@ use crate::deliberation::id::{Channel, Guild, Member, Message, RoundKey};
 use crate::deliberation::rating::Likert;
 use crate::deliberation::retraining::{Retraining, State};
 use crate::deliberation::round::board::Item;
-use crate::deliberation::round::{Candidate, DraftInput, Phase, Provenance, Round};
+use crate::deliberation::round::{Candidate, DraftInput, ModelVersions, Phase, Provenance, Round};
 use crate::facilitator::models::Models;
 use crate::facilitator::platform::{Platform, PlatformError, RetrainingView, View};
 use crate::facilitator::retraining::TrainingProgress;
@@ -388,6 +388,8 @@ pub struct Scripted {
     pub draftings: AtomicUsize,
     /// Of revisions: how many critiques the last one read.
     pub critiques: AtomicUsize,
+    /// Which version is active, by number.
+    pub active: AtomicUsize,
     pub cannot_predict: AtomicBool,
 }
 
@@ -402,6 +404,7 @@ impl Scripted {
 
     async fn candidates(
         &self,
+        versions: &ModelVersions,
         input: &DraftInput,
         seed: u64,
         drafted: &(dyn Fn(usize) + Send + Sync),
@@ -430,8 +433,8 @@ impl Scripted {
             .map(|text| Candidate {
                 text: (*text).to_owned(),
                 provenance: Provenance {
-                    generator: "scripted".to_owned(),
-                    reward_model: "scripted".to_owned(),
+                    generator: versions.generator.clone(),
+                    reward_model: versions.reward_model.clone(),
                     prompt_sha256: String::new(),
                     seed,
                     temperature: 1.0,
@@ -453,18 +456,29 @@ impl Models for Scripted {
         4
     }
 
+    fn active(&self, _: Guild) -> BoxFuture<'_, Result<ModelVersions>> {
+        let active = self.active.load(Ordering::SeqCst);
+        let versions = ModelVersions {
+            generator: format!("v{active}"),
+            reward_model: format!("v{active}"),
+        };
+        std::future::ready(Ok(versions)).boxed()
+    }
+
     fn draft<'a>(
         &'a self,
+        versions: &'a ModelVersions,
         input: &'a DraftInput,
         _: &'a [String],
         seed: u64,
         drafted: &'a (dyn Fn(usize) + Send + Sync),
     ) -> BoxFuture<'a, Result<Vec<Candidate>>> {
-        self.candidates(input, seed, drafted).boxed()
+        self.candidates(versions, input, seed, drafted).boxed()
     }
 
     fn predict<'a>(
         &'a self,
+        _: &'a ModelVersions,
         _: &'a str,
         _: &'a str,
         statements: &'a [&'a str],

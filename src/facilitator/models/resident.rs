@@ -1,0 +1,331 @@
+//! Versions of the models: which are in use where, and those that are in memory.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use tokio::sync::Mutex;
+
+use crate::config::Config;
+use crate::deliberation::id::Guild;
+use crate::deliberation::round::ModelVersions;
+use crate::inference::generator::Generator;
+use crate::inference::model_files::{self, HashedAdapter, ModelFiles, Progress};
+use crate::inference::reward::{RewardEngine, RewardModel};
+use crate::inference::serving::ServedModel;
+use crate::training::card::Kind;
+use crate::training::versions::{Serving, Version, VersionId};
+
+/// The versions that are in memory, of each kind as many as `models.resident` says; whoever uses one
+/// that has to make room keeps it until the work is done.
+#[derive(Default)]
+pub struct Resident {
+    generators: Shelf<Generator>,
+    reward_models: Shelf<RewardModel>,
+}
+
+impl Resident {
+    /// A version of the generator, loaded if need be.
+    ///
+    /// # Errors
+    /// Files that cannot be fetched, prepared or loaded.
+    pub(super) async fn generator(&self, config: &Config, name: &str) -> Result<Arc<Generator>> {
+        let load = async {
+            let version = find(config, Kind::Generator, name).await?;
+            load_generator(config, version).await
+        };
+        let room = config.models.resident;
+        self.generators.get(name, room, load).await
+    }
+
+    /// A version of the reward model, loaded if need be.
+    ///
+    /// # Errors
+    /// As [`Self::generator`].
+    pub(super) async fn reward_model(
+        &self,
+        config: &Config,
+        name: &str,
+    ) -> Result<Arc<RewardModel>> {
+        let load = async {
+            let version = find(config, Kind::Reward, name).await?;
+            load_reward_model(config, version).await
+        };
+        let room = config.models.resident;
+        self.reward_models.get(name, room, load).await
+    }
+}
+
+/// What is in use in a guild: its own versions, or else the host's. `None`: the host's.
+///
+/// # Errors
+/// A damaged record of what is active, or a version of the host's that cannot be used.
+pub(super) async fn active(config: &Config, guild: Option<Guild>) -> Result<ModelVersions> {
+    let config = config.clone();
+    tokio::task::spawn_blocking(move || {
+        Ok(ModelVersions {
+            generator: chosen(&config, Kind::Generator, guild)?.to_string(),
+            reward_model: chosen(&config, Kind::Reward, guild)?.to_string(),
+        })
+    })
+    .await?
+}
+
+/// Where a version lies and what it is called there: `base`, `shipped`, `v3`, `guild-7/v3`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Name {
+    /// `None`: the host's.
+    guild: Option<Guild>,
+    id: VersionId,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(guild) = self.guild {
+            write!(f, "{OF_GUILD}{guild}/")?;
+        }
+        self.id.fmt(f)
+    }
+}
+
+impl FromStr for Name {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (guild, id) = match text.split_once('/') {
+            None => (None, text),
+            Some((guild, id)) => {
+                let guild = guild.strip_prefix(OF_GUILD).and_then(|id| id.parse().ok());
+                let guild = guild.with_context(|| format!("{text} names no version"))?;
+                (Some(Guild(guild)), id)
+            }
+        };
+        let id = id.parse()?;
+        Ok(Self { guild, id })
+    }
+}
+
+const OF_GUILD: &str = "guild-";
+
+fn chosen(config: &Config, kind: Kind, guild: Option<Guild>) -> Result<Name> {
+    if let Some(guild) = guild {
+        let id = config.guild_versions(kind, guild)?.active()?;
+        let name = Name {
+            guild: Some(guild),
+            id,
+        };
+        match name.id {
+            // In a guild that is what the host uses.
+            VersionId::Shipped => {}
+            VersionId::Base => {
+                return Ok(Name {
+                    guild: None,
+                    ..name
+                });
+            }
+            VersionId::Stored(_) => match read(config, kind, &name) {
+                Ok(_) => return Ok(name),
+                Err(error) => tracing::error!(
+                    %guild,
+                    version = %name.id,
+                    error = format!("{error:#}"),
+                    "a guild's version cannot be used, the host's is used instead"
+                ),
+            },
+        }
+    }
+    let serving = config.versions(kind)?.serving(
+        || base_sha256(config, kind),
+        |template| config.text(template),
+    )?;
+    let id = match serving {
+        Serving::Version(id, _) => id,
+        Serving::Base | Serving::ShippedForAnother { .. } => VersionId::Base,
+    };
+    Ok(Name { guild: None, id })
+}
+
+/// The version of that name, or what is in use instead if it is gone; `None` is the base model.
+async fn find(config: &Config, kind: Kind, name: &str) -> Result<Option<Version>> {
+    let (config, name) = (config.clone(), name.parse::<Name>()?);
+    tokio::task::spawn_blocking(move || {
+        read(&config, kind, &name).or_else(|error| {
+            let instead = chosen(&config, kind, name.guild)?;
+            tracing::error!(
+                version = %name,
+                %instead,
+                error = format!("{error:#}"),
+                "a version cannot be used any more, another is used instead"
+            );
+            read(&config, kind, &instead)
+        })
+    })
+    .await?
+}
+
+/// Reads a version, and checks that it was trained on the base model and with the prompts of the
+/// settings.
+fn read(config: &Config, kind: Kind, name: &Name) -> Result<Option<Version>> {
+    let versions = match name.guild {
+        None => config.versions(kind)?,
+        Some(guild) => config.guild_versions(kind, guild)?,
+    };
+    let Some(version) = versions.load(&name.id)? else {
+        return Ok(None);
+    };
+    let card = &version.card;
+    ensure!(
+        base_sha256(config, kind)?.as_ref() == Some(&card.base_model.sha256),
+        "{kind} version {name} was trained on {}, and the settings name another base model",
+        card.base_model.name
+    );
+    card.check_templates(|template| config.text(template))?;
+    Ok(Some(version))
+}
+
+fn base_sha256(config: &Config, kind: Kind) -> Result<Option<String>> {
+    let (source, key) = config.models.source(kind);
+    model_files::original_sha256(source, key, &config.data_dir, &mut unwatched)
+}
+
+async fn load_generator(config: &Config, version: Option<Version>) -> Result<Generator> {
+    let files = served_files(config, Kind::Generator, version).await?;
+    Ok(Generator {
+        model: Arc::new(ServedModel::load(&files).await?),
+        prompts: config.prompts()?,
+    })
+}
+
+async fn load_reward_model(config: &Config, version: Option<Version>) -> Result<RewardModel> {
+    let prompts = config.prompts()?;
+    let calibration = version
+        .as_ref()
+        .and_then(|version| version.card.calibration)
+        .unwrap_or_default();
+    match config.models.reward_engine {
+        RewardEngine::MistralRs => {
+            let files = served_files(config, Kind::Reward, version).await?;
+            let model = Arc::new(ServedModel::load(&files).await?);
+            RewardModel::served(model, prompts, calibration)
+        }
+        RewardEngine::Packed => {
+            let config = config.clone();
+            tokio::task::spawn_blocking(move || {
+                let (source, key) = config.models.source(Kind::Reward);
+                let path = model_files::original(source, key, &config.data_dir, &mut unwatched)?;
+                let path = path.context("the packed scorer reads local GGUF files only")?;
+                let adapter = version.as_ref().map(|version| &version.adapter);
+                RewardModel::packed_from(&path, adapter, prompts, calibration)
+            })
+            .await?
+        }
+    }
+}
+
+/// The files with which mistral.rs serves a version.
+async fn served_files(config: &Config, kind: Kind, version: Option<Version>) -> Result<ModelFiles> {
+    let config = config.clone();
+    tokio::task::spawn_blocking(move || {
+        let (source, key) = config.models.source(kind);
+        let adapter = version.as_ref().map(|version| HashedAdapter {
+            adapter: &version.adapter,
+            sha256: &version.card.adapter.sha256,
+        });
+        model_files::served_files(source, key, adapter, &config.data_dir, &mut unwatched)
+    })
+    .await?
+}
+
+/// In the background there is nobody to show progress to.
+fn unwatched(_: Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// Some things of a kind in memory, the least recently used first.
+struct Shelf<T>(Mutex<Vec<(String, Arc<T>)>>);
+
+impl<T> Default for Shelf<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Shelf<T> {
+    /// What has that name, if need be what `load` gives; with it there are at most `room`.
+    async fn get(
+        &self,
+        name: &str,
+        room: usize,
+        load: impl Future<Output = Result<T>>,
+    ) -> Result<Arc<T>> {
+        let mut held = self.0.lock().await;
+        if let Some(place) = held.iter().position(|(held, _)| held == name) {
+            held[place..].rotate_left(1);
+        } else {
+            // First, so that there never are more in memory.
+            let surplus = (held.len() + 1).saturating_sub(room);
+            held.drain(..surplus);
+            held.push((name.to_owned(), Arc::new(load.await?)));
+        }
+        let (_, latest) = held.last().context("one was just put there")?;
+        Ok(latest.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_as_it_was_written() {
+        for text in ["base", "shipped", "v3", "guild-7/v3", "guild-7/shipped"] {
+            assert_eq!(text.parse::<Name>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "guild-7/",
+            "guild-x/v3",
+            "7/v3",
+            "../v3",
+            "guild-7/../v3",
+        ] {
+            assert!(text.parse::<Name>().is_err(), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_least_recently_used_makes_room() {
+        let shelf = Shelf::default();
+        let get = async |name: &str| {
+            let mut loaded = false;
+            let load = async {
+                loaded = true;
+                Ok(name.to_owned())
+            };
+            assert_eq!(*shelf.get(name, 2, load).await.unwrap(), name);
+            loaded
+        };
+        assert!(get("a").await);
+        assert!(get("b").await);
+        assert!(!get("a").await);
+        assert!(get("c").await, "b makes room");
+        assert!(!get("a").await);
+        assert!(get("b").await);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_loaded_is_tried_again() {
+        let shelf = Shelf::<u8>::default();
+        assert!(
+            shelf
+                .get("a", 1, async { bail!("no memory") })
+                .await
+                .is_err()
+        );
+        assert_eq!(*shelf.get("a", 1, async { Ok(7) }).await.unwrap(), 7);
+    }
+}
