@@ -9,8 +9,8 @@ use figment::providers::{Env, Format, Toml};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Deserializer};
 
-use crate::deliberation::outcome::OutcomeThresholds;
 use crate::deliberation::id::Guild;
+use crate::deliberation::outcome::OutcomeThresholds;
 use crate::deliberation::record::FEWEST_OPINIONS;
 use crate::deliberation::retraining::{Guilds, Hours, Limits};
 use crate::deliberation::round::RatingMode;

@@ -87,7 +87,10 @@ pub enum State {
     /// Others are before it, or the hours are not right.
     Waiting,
     Training,
-    Over { at: Time, how: How },
+    Over {
+        at: Time,
+        how: How,
+    },
 }
 
 /// How a retraining ended.
@@ -95,18 +98,31 @@ pub enum State {
 #[serde(rename_all = "snake_case")]
 pub enum How {
     /// The version is better than the one that was active, and is active now.
-    Activated { version: String, figures: Figures },
+    Activated {
+        version: String,
+        figures: Figures,
+    },
     /// It is not, and the other one stays.
-    NotBetter { version: String, figures: Figures },
+    NotBetter {
+        version: String,
+        figures: Figures,
+    },
     /// So many rounds have something to compare.
-    NotEnoughRounds { rounds: usize },
+    NotEnoughRounds {
+        rounds: usize,
+    },
     /// It is better than a version that is active no more.
-    Overtaken { version: String, figures: Figures },
+    Overtaken {
+        version: String,
+        figures: Figures,
+    },
     /// No step of the training made anything better, or it failed again and again.
     Failed,
     /// Training was turned off meanwhile, or too much was erased.
     NoData,
-    Cancelled { by: Member },
+    Cancelled {
+        by: Member,
+    },
 }
 
 /// What the gate found: the version that was active against the new one, on rounds that the new one
@@ -440,9 +456,8 @@ pub(crate) mod tests {
 
     #[test]
     fn one_of_a_model_is_asked_for_at_a_time_and_not_too_often() {
-        let ask = |known: &[Retraining], model, now| {
-            may_ask(&limits(), known, Guild(1), model, now)
-        };
+        let ask =
+            |known: &[Retraining], model, now| may_ask(&limits(), known, Guild(1), model, now);
         let mut known = vec![retraining(1, 4)];
         let reward = Model::RewardModel;
         assert_eq!(

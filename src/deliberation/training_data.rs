@@ -177,7 +177,7 @@ fn deliberation(round: &Round, id: String, participants: &[Member]) -> Deliberat
             .map(|&member| agreement(round, key, member).map(u8::from))
             .collect();
         agreement.iter().any(Option::is_some).then(|| {
-            let rating = |member| round.ratings.get(&(key, *member))?.quality;
+            let rating = |member: &Member| round.ratings.get(&(key, *member))?.quality;
             RatedStatement {
                 text: round.candidate(key).text.clone(),
                 agreement,

@@ -160,7 +160,10 @@ fn parse(text: &str) -> Option<CustomId> {
         _ => {}
     }
     for model in [Model::RewardModel, Model::Generator] {
-        for id in [CustomId::Retrain { model }, CustomId::LeaveTraining { model }] {
+        for id in [
+            CustomId::Retrain { model },
+            CustomId::LeaveTraining { model },
+        ] {
             if id.to_string() == text {
                 return Some(id);
             }

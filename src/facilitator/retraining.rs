@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use tempfile::NamedTempFile;
@@ -305,7 +305,9 @@ impl<P: Platform> Facilitator<P> {
 
     /// The retrainings of a guild that are remembered, the latest last.
     pub fn retrainings_of(&self, guild: Guild) -> Vec<Retraining> {
-        of_guild(&self.retrainings.known(), guild).cloned().collect()
+        of_guild(&self.retrainings.known(), guild)
+            .cloned()
+            .collect()
     }
 
     /// A guild's own versions.
@@ -404,7 +406,8 @@ impl<P: Platform> Facilitator<P> {
                 (retraining.key, retraining)
             }));
         let this = self.clone();
-        self.tasks.spawn(async move { this.retrain_in_turn().await });
+        self.tasks
+            .spawn(async move { this.retrain_in_turn().await });
         let this = self.clone();
         self.tasks
             .spawn(async move { this.show_retrainings().await });
@@ -692,7 +695,11 @@ impl<P: Platform> Facilitator<P> {
             self.retrainings.versions(order.kind, key.guild),
             Versions::new(order.kind, data_dir, None),
         );
-        let (out, kept, before) = (order.out.clone(), limits.versions_kept, data.against.clone());
+        let (out, kept, before) = (
+            order.out.clone(),
+            limits.versions_kept,
+            data.against.clone(),
+        );
         let (how, removed) = tokio::task::spawn_blocking(move || {
             let how = put_into_use(&own, &host, &out, &before)?;
             anyhow::Ok((how, own.remove_all_but(kept)?))
@@ -902,7 +909,9 @@ const DATA: &str = "data.jsonl";
 
 fn work_folder(data_dir: &Path, key: RetrainingKey) -> PathBuf {
     let RetrainingKey { guild, number } = key;
-    data_dir.join("retraining").join(format!("{guild}-{number}"))
+    data_dir
+        .join("retraining")
+        .join(format!("{guild}-{number}"))
 }
 
 fn remove_folder(folder: &Path) -> Result<()> {

@@ -20,9 +20,9 @@ use candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::deliberation::id::Guild;
 use super::card::{AdapterFacts, Card, Format, Kind};
 use super::gate::Verdict;
+use crate::deliberation::id::Guild;
 use crate::inference::model_files::{
     TEMPORARY, remove_leftovers, sha256_of_bytes, sync_folder, temporary_file,
 };

@@ -107,7 +107,10 @@ async fn a_community_with_a_taste_of_its_own_trains_a_version_that_is_better_and
             .is_err(),
         "she does not manage the server"
     );
-    says(&press(&mayor, &asked, "retrain:").await, "Retraining 1 is noted");
+    says(
+        &press(&mayor, &asked, "retrain:").await,
+        "Retraining 1 is noted",
+    );
 
     town.discord.wait_at_most(PATIENCE);
     let is_it = |message: &Message| message.text().contains("**Retraining 1: reward model**");
@@ -117,7 +120,10 @@ async fn a_community_with_a_taste_of_its_own_trains_a_version_that_is_better_and
     let is_over = |message: &Message| !has_button(message, "halt:");
     let message = town.discord.wait_for_change(&message, is_over).await;
     println!("{}", message.text());
-    says(&message, "**The new version, reward-1, is better. It is active from now on.**");
+    says(
+        &message,
+        "**The new version, reward-1, is better. It is active from now on.**",
+    );
     says(&message, "On 12 rounds that it had not seen");
 
     let status = town.runs(&mayor, "model status", json!({})).await;
@@ -132,7 +138,10 @@ async fn a_community_with_a_taste_of_its_own_trains_a_version_that_is_better_and
     assert_eq!(active(&town), "reward-1");
 
     let back = town.runs(&mayor, "model rollback", json!({ "what": "reward" }));
-    says(&back.await, "The reward model is the host's version again; it was reward-1.");
+    says(
+        &back.await,
+        "The reward model is the host's version again; it was reward-1.",
+    );
     let status = town.runs(&mayor, "model status", json!({})).await;
     says(&status, "Active: **shipped**, the host's");
     assert_eq!(active(&town), "shipped");
@@ -235,7 +244,11 @@ impl Models for Writers {
                 0 => WAITS,
                 _ => BEGINS,
             };
-            let text = format!("{} {subject}, {}", deeds[place], ends[(number + place) / 2 % 3]);
+            let text = format!(
+                "{} {subject}, {}",
+                deeds[place],
+                ends[(number + place) / 2 % 3]
+            );
             Candidate {
                 text,
                 provenance: Provenance {

@@ -79,10 +79,7 @@ pub fn retraining(wording: &Wording, view: &RetrainingView<'_>) -> Look {
 pub fn estimate(wording: &Wording, what: Model, outlook: &Outlook) -> Look {
     let gathered = &outlook.gathered;
     let mut lines = vec![
-        wording.say(
-            "retrain-title",
-            &[("model", model(wording, what).into())],
-        ),
+        wording.say("retrain-title", &[("model", model(wording, what).into())]),
         wording.say(
             "training-data",
             &[
@@ -103,7 +100,10 @@ pub fn estimate(wording: &Wording, what: Model, outlook: &Outlook) -> Look {
         ));
     }
     if outlook.imported > 0 {
-        lines.push(wording.say("training-imported", &[("imported", outlook.imported.into())]));
+        lines.push(wording.say(
+            "training-imported",
+            &[("imported", outlook.imported.into())],
+        ));
     }
     if outlook.before > 0 {
         lines.push(wording.say("training-queue", &[("before", outlook.before.into())]));
@@ -202,7 +202,10 @@ pub fn report(
             .find(|made| made.version() == Some(version.name.as_str()));
         notes.extend(came_from.map(|made| came_from_data(wording, &version.name, made)));
         if version.card.is_none() {
-            notes.push(wording.say("report-damaged", &[("version", version.name.as_str().into())]));
+            notes.push(wording.say(
+                "report-damaged",
+                &[("version", version.name.as_str().into())],
+            ));
         }
     }
     let verdicts: Vec<String> = versions
@@ -216,10 +219,7 @@ pub fn report(
             Model::RewardModel => wording.say("report-reward-note", &[]),
             Model::Generator => wording.say("report-generator-note", &[]),
         });
-    let title = wording.say(
-        "report-title",
-        &[("model", model(wording, what).into())],
-    );
+    let title = wording.say("report-title", &[("model", model(wording, what).into())]);
     let chart = (what == Model::RewardModel).then(|| chart(wording, versions));
     Look::of(title).embed(embed).chart(chart)
 }
@@ -256,12 +256,18 @@ fn outcome(wording: &Wording, how: &How) -> String {
     let with = |said: String, figures: &Figures| format!("{said}\n{}", compared(wording, figures));
     match how {
         How::Activated { version, figures } => with(
-            wording.say("training-activated", &[("version", version.as_str().into())]),
+            wording.say(
+                "training-activated",
+                &[("version", version.as_str().into())],
+            ),
             figures,
         ),
         How::NotBetter { figures, .. } => with(wording.say("training-not-better", &[]), figures),
         How::Overtaken { version, figures } => with(
-            wording.say("training-overtaken", &[("version", version.as_str().into())]),
+            wording.say(
+                "training-overtaken",
+                &[("version", version.as_str().into())],
+            ),
             figures,
         ),
         How::NotEnoughRounds { rounds } => {
@@ -269,9 +275,10 @@ fn outcome(wording: &Wording, how: &How) -> String {
         }
         How::Failed => wording.say("training-failed", &[]),
         How::NoData => wording.say("training-no-data", &[]),
-        How::Cancelled { by } => {
-            wording.say("training-cancelled-by", &[("who", person(wording, *by).into())])
-        }
+        How::Cancelled { by } => wording.say(
+            "training-cancelled-by",
+            &[("who", person(wording, *by).into())],
+        ),
     }
 }
 
@@ -332,7 +339,10 @@ fn about_model(wording: &Wording, status: &ModelStatus) -> String {
         lines.push(wording.say(
             "model-card",
             &[
-                ("description", neutral::line(&card.data.description, CARD).into()),
+                (
+                    "description",
+                    neutral::line(&card.data.description, CARD).into(),
+                ),
                 (
                     "languages",
                     neutral::line(&languages(wording, card), NAME).into(),
@@ -460,10 +470,16 @@ fn reward_table(wording: &Wording, versions: &[ShownVersion]) -> String {
         wording.say("table-overlap", &[]),
     ]];
     for version in versions {
-        let figures = version.card.as_ref().and_then(|card| measured(&card.metrics));
+        let figures = version
+            .card
+            .as_ref()
+            .and_then(|card| measured(&card.metrics));
         let share = |pointer| share(figures, pointer);
-        let error = figures
-            .and_then(|figures| figures.pointer("/expected_calibration_error/value")?.as_f64());
+        let error = figures.and_then(|figures| {
+            figures
+                .pointer("/expected_calibration_error/value")?
+                .as_f64()
+        });
         rows.push(vec![
             row_name(wording, version),
             share("/within/at_least_1/reward_model/value"),
@@ -483,7 +499,10 @@ fn generator_table(wording: &Wording, versions: &[ShownVersion]) -> String {
         wording.say("table-loss-of-base", &[]),
     ]];
     for version in versions {
-        let figures = version.card.as_ref().and_then(|card| measured(&card.metrics));
+        let figures = version
+            .card
+            .as_ref()
+            .and_then(|card| measured(&card.metrics));
         let loss = |pointer| {
             let loss = figures.and_then(|figures| figures.pointer(pointer)?.as_f64());
             loss.map_or_else(nothing, |loss| format!("{loss:.3}"))
@@ -549,7 +568,10 @@ fn chart(wording: &Wording, versions: &[ShownVersion]) -> crate::chart::Chart {
     let rows: Vec<VersionRow> = versions
         .iter()
         .map(|version| {
-            let figures = version.card.as_ref().and_then(|card| measured(&card.metrics));
+            let figures = version
+                .card
+                .as_ref()
+                .and_then(|card| measured(&card.metrics));
             let deliberations = figures.and_then(|figures| figures.get("deliberations")?.as_u64());
             let percent_of = |accuracy: Option<Accuracy>| {
                 let share = accuracy.map(|accuracy| percent(accuracy.value).to_string());
@@ -629,8 +651,8 @@ mod tests {
     use crate::deliberation::id::{Guild, Member};
     use crate::deliberation::retraining::tests::{retraining, set_of};
     use crate::deliberation::training_data::Gathered;
-    use crate::training::card::{AdapterFacts, Judged};
     use crate::training::card::tests::{better, card};
+    use crate::training::card::{AdapterFacts, Judged};
 
     fn drawn(of: &Retraining, progress: TrainingProgress) -> Look {
         let view = RetrainingView {

@@ -216,7 +216,10 @@ async fn a_version_that_is_better_becomes_active_and_nothing_else_is_left() {
     assert_eq!(data.lines().count(), 8);
     assert!(data.contains("Member number 2 thinks so"));
     let data = retraining.data.unwrap();
-    assert_eq!((data.members, data.ratings, data.contributors.len()), (3, 72, 3));
+    assert_eq!(
+        (data.members, data.ratings, data.contributors.len()),
+        (3, 72, 3)
+    );
     let outlook = host.facilitator.outlook(GUILD, REWARD).await.unwrap();
     assert_eq!((outlook.fresh, outlook.new_ratings), (0, 0));
     assert!(matches!(outlook.refused, Some(Refused::TooSoon { .. })));
@@ -324,7 +327,10 @@ async fn a_retraining_that_is_cancelled_stops_and_leaves_nothing() {
     host.until_told(Control::Stop).await;
     let (how, _) = host.until_retrained().await;
     assert_eq!(how, How::Cancelled { by: Member(5) });
-    eventually("nothing is left", async || host.work().is_empty().then_some(())).await;
+    eventually("nothing is left", async || {
+        host.work().is_empty().then_some(())
+    })
+    .await;
     let again = host.facilitator.cancel_retraining(key, Member(5)).await;
     assert!(!again.unwrap());
 }
