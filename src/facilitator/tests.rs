@@ -66,7 +66,12 @@ impl Host {
 
     async fn start(&mut self) {
         self.platform.recovers();
-        self.facilitator = facilitator(
+        self.facilitator = self.takes_up().await;
+    }
+
+    /// What the store holds, by a process of its own.
+    async fn takes_up(&self) -> Arc<Facilitator<FakePlatform>> {
+        facilitator(
             &self.folder,
             &self.platform,
             &self.models,
@@ -74,7 +79,7 @@ impl Host {
             self.hours,
             &self.clock,
         )
-        .await;
+        .await
     }
 
     /// At least 3 opinions, for an hour each, 3 candidates, by reaction, in a thread.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use accord::deliberation::distribution::RatingDistribution;
 use accord::deliberation::id::Guild;
-use accord::deliberation::round::{Candidate, DraftInput, Provenance};
+use accord::deliberation::round::{Candidate, DraftInput, ModelVersions, Provenance};
 use accord::facilitator::models::Models;
 use accord::inference::model_files::models_dir;
 use accord::training::card::Kind;
@@ -223,8 +223,18 @@ impl Models for Writers {
         3
     }
 
+    fn active(&self, _: Guild) -> BoxFuture<'_, Result<ModelVersions>> {
+        let name = || "written for the test".to_owned();
+        let versions = ModelVersions {
+            generator: name(),
+            reward_model: name(),
+        };
+        async { Ok(versions) }.boxed()
+    }
+
     fn draft<'a>(
         &'a self,
+        _: &'a ModelVersions,
         input: &'a DraftInput,
         _: &'a [String],
         seed: u64,
@@ -274,6 +284,7 @@ impl Models for Writers {
 
     fn predict<'a>(
         &'a self,
+        _: &'a ModelVersions,
         _: &'a str,
         _: &'a str,
         statements: &'a [&'a str],

@@ -101,7 +101,7 @@ async fn nothing_is_posted_while_what_stands_there_is_unknown() {
         Call::Find => refused(),
         _ => Fate::Done,
     });
-    host.facilitator = facilitator(&host.folder, &host.platform, &host.models, &host.clock).await;
+    host.facilitator = host.takes_up().await;
     host.write(key, 1..=3).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(host.platform.of(key, Item::Card).len(), 1);
