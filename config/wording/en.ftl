@@ -646,6 +646,11 @@ privacy-export = { $rounds ->
    *[other] What is kept about you in { $rounds } rounds.
   }
 privacy-export-training = It also says whether you agreed to training.
+privacy-versions =
+    { $versions ->
+        [one] { $versions } trained version of a model has learned from you, and stays as it is; the next one is trained without you.
+       *[other] { $versions } trained versions of models have learned from you, and stay as they are; the next ones are trained without you.
+    }
 privacy-erased = { $rounds ->
     [0] Nothing was kept about you here.
     [one] Everything about you in one round is deleted.

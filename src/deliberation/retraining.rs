@@ -222,6 +222,12 @@ impl Retraining {
         }
     }
 
+    /// Whether something of a member of a guild is in its data.
+    pub fn holds(&self, guild: Guild, member: Member) -> bool {
+        let data = self.data.as_ref();
+        data.is_some_and(|data| data.contributors.contains(&(guild, member)))
+    }
+
     /// Its turn has come.
     pub fn begin(&mut self, data: TrainingSet) {
         if !self.is_over() {

@@ -328,27 +328,39 @@ impl<P: Platform> Facilitator<P> {
         }
     }
 
+    /// How many versions learned from what a member wrote or rated in a guild.
+    pub fn versions_trained_on(&self, guild: Guild, member: Member) -> usize {
+        let known = self.retrainings.known();
+        let versions = known.values().filter(|made| made.version().is_some());
+        versions.filter(|made| made.holds(guild, member)).count()
+    }
+
     /// Nothing of a member is to be in what is trained from now on. It is counted how many are in
     /// the versions that there are.
     ///
     /// # Errors
     /// The store's.
     pub(super) async fn forget_in_retrainings(&self, guild: Guild, member: Member) -> Result<()> {
-        let holds = |retraining: &Retraining| {
-            let data = retraining.data.as_ref();
-            data.is_some_and(|data| data.contributors.contains(&(guild, member)))
-        };
         let holding: Vec<RetrainingKey> = {
             let known = self.retrainings.known();
             known
                 .values()
-                .filter(|retraining| holds(retraining))
+                .filter(|retraining| retraining.holds(guild, member))
                 .map(|retraining| retraining.key)
                 .collect()
         };
         for key in holding {
-            self.change_retraining(key, |retraining, _| retraining.forget(guild, member))
+            let over = self
+                .change_retraining(key, |retraining, _| {
+                    retraining.forget(guild, member);
+                    retraining.is_over()
+                })
                 .await?;
+            // What is being trained is told to stop, and removed then.
+            let trained = self.retrainings.share().map(|(trained, _)| trained);
+            if !over && trained != Some(key) {
+                self.clear(key).await;
+            }
         }
         Ok(())
     }

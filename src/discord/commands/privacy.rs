@@ -64,12 +64,16 @@ async fn erase(ctx: Context<'_>) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     asked.defer().await?;
     let facilitator = &asked.bot.facilitator;
+    let versions = facilitator.versions_trained_on(asked.guild, asked.member());
     let rounds = facilitator
         .erase_member(asked.guild, asked.member())
         .await?;
-    let text = asked
-        .wording()
-        .say("privacy-erased", &[("rounds", rounds.into())]);
+    let wording = asked.wording();
+    let mut text = wording.say("privacy-erased", &[("rounds", rounds.into())]);
+    if versions > 0 {
+        text.push(' ');
+        text.push_str(&wording.say("privacy-versions", &[("versions", versions.into())]));
+    }
     asked.finish(Look::of(text)).await
 }
 

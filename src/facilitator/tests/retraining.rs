@@ -354,6 +354,8 @@ async fn who_has_everything_erased_is_in_no_training_any_more_and_counted_in_ver
         .collect();
     assert_eq!(data, [true, false]);
 
+    assert_eq!(host.facilitator.versions_trained_on(GUILD, Member(3)), 1);
+    assert_eq!(host.facilitator.versions_trained_on(GUILD, Member(4)), 0);
     let taken_back = host.facilitator.set_consent(GUILD, Member(3), false).await;
     taken_back.unwrap();
     assert_eq!(host.retrainings()[0].erased, 1);
