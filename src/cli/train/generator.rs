@@ -17,7 +17,7 @@ impl Run {
         // Only these are split, so that both sides have some; the others are counted.
         let (good, others): (Vec<_>, Vec<_>) =
             self.data.iter().cloned().partition(has_good_statements);
-        let mut split = match good.is_empty() {
+        let split = match good.is_empty() {
             true => self.split(others)?,
             false => {
                 let mut split = self
