@@ -60,6 +60,7 @@ pub async fn checks(
         generator,
         reward_model,
         reward_engine,
+        resident: _,
     } = &config.models;
     let prompts = config
         .prompts()
