@@ -638,7 +638,10 @@ impl<P: Platform> Facilitator<P> {
             changed.mark_unchanged();
             drafting.mark_unchanged();
             let wanted = self.wanted(key, data);
-            control.send_if_modified(|now| std::mem::replace(now, wanted) != wanted);
+            if control.send_if_modified(|now| std::mem::replace(now, wanted) != wanted) {
+                // A pause is shown.
+                self.retrainings.changed.send_replace(());
+            }
             let since = Instant::now();
             let now = self.clock.now();
             let hours_change = self.retrainings.parts.limits.hours.change_after(now);

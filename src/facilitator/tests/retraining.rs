@@ -186,13 +186,17 @@ impl Host {
         versions.active().unwrap().to_string()
     }
 
-    fn work(&self) -> Vec<std::path::PathBuf> {
-        let entries = fs::read_dir(self.folder.path().join("data/retraining"));
-        entries
-            .into_iter()
-            .flatten()
-            .map(|entry| entry.unwrap().path())
-            .collect()
+    /// The data and what was learned from them are removed.
+    async fn until_cleared(&self) {
+        let folder = self.folder.path().join("data/retraining");
+        eventually("nothing is left", async || {
+            fs::read_dir(&folder)
+                .unwrap()
+                .next()
+                .is_none()
+                .then_some(())
+        })
+        .await;
     }
 }
 
@@ -209,7 +213,7 @@ async fn a_version_that_is_better_becomes_active_and_nothing_else_is_left() {
     assert!(matches!(&how, How::Activated { version, .. } if version == "reward-1"));
     assert_eq!(host.active(), "reward-1");
     assert!(host.message().starts_with("over: Activated"));
-    assert_eq!(host.work(), Vec::<std::path::PathBuf>::new());
+    host.until_cleared().await;
 
     let (order, data) = host.trainer.orders().pop().unwrap();
     assert_eq!(order.against, None);
@@ -327,10 +331,7 @@ async fn a_retraining_that_is_cancelled_stops_and_leaves_nothing() {
     host.until_told(Control::Stop).await;
     let (how, _) = host.until_retrained().await;
     assert_eq!(how, How::Cancelled { by: Member(5) });
-    eventually("nothing is left", async || {
-        host.work().is_empty().then_some(())
-    })
-    .await;
+    host.until_cleared().await;
     let again = host.facilitator.cancel_retraining(key, Member(5)).await;
     assert!(!again.unwrap());
 }
