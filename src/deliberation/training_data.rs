@@ -146,7 +146,7 @@ fn usable(round: &Round, agreed: &BTreeSet<Member>) -> Result<Vec<Member>, NotUs
         _ => return Err(NotUsable::Open),
     }
     let mut opinions: Vec<_> = round.opinions.iter().collect();
-    opinions.retain(|(member, _)| agreed.contains(member));
+    opinions.retain(|(member, _)| agreed.contains(*member));
     if opinions.len() < FEWEST_OPINIONS {
         return Err(NotUsable::TooFewAgreed);
     }
@@ -170,14 +170,14 @@ fn usable(round: &Round, agreed: &BTreeSet<Member>) -> Result<Vec<Member>, NotUs
 
 /// With everybody's weight 1.
 fn deliberation(round: &Round, id: String, participants: &[Member]) -> Deliberation {
-    let text = |member| round.opinions.get(member)?.text.clone();
+    let text = |member: &Member| round.opinions.get(member)?.text.clone();
     let statements = posted(round).into_iter().filter_map(|key| {
         let agreement: Vec<Option<u8>> = participants
             .iter()
             .map(|&member| agreement(round, key, member).map(u8::from))
             .collect();
         agreement.iter().any(Option::is_some).then(|| {
-            let rating = |member| round.ratings.get(&(key, *member))?.quality;
+            let rating = |member: &Member| round.ratings.get(&(key, *member))?.quality;
             RatedStatement {
                 text: round.candidate(key).text.clone(),
                 agreement,

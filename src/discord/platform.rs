@@ -303,7 +303,7 @@ fn item_of(message: &serenity::Message, round: &Round) -> Option<Item> {
             },
             _ => None,
         })
-        .filter(|id: &CustomId| id.round() == round.key.number)
+        .filter(|id: &CustomId| id.round() == Some(round.key.number))
         .collect();
     custom_id::item_of(&ids)
 }
