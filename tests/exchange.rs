@@ -332,7 +332,11 @@ fn save(home: &TempDir, training: Training, rounds: &[Round]) {
         };
         store.save_settings(guild, &settings).await.unwrap();
         for (member, agreed) in MEMBERS.into_iter().zip([true, true, true, false]) {
-            let consent = Consent { agreed, at: now() };
+            let consent = Consent {
+                agreed,
+                shared: false,
+                at: now(),
+            };
             let member = Member(member);
             store.save_consent(guild, member, consent).await.unwrap();
         }

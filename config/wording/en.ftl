@@ -353,7 +353,8 @@ consent-question-shared = **May your opinions and ratings train the models of th
 consent-yes = **You agreed on { $when } that your opinions and ratings in this server train models.**
 consent-no = **Your opinions and ratings in this server train no model.**
 consent-off = Training is off in this server: nobody's opinions and ratings train anything now. What was kept for it stays kept until you say that you would rather not.
-consent-own = Of those who agree they train this server's models, and no other server's unless whoever manages this one decides to share them. They are kept for it beyond their time. If you change your mind, they are left out from then on, and opinions whose time is over are deleted at once; what a model has learned by then stays in it.
+consent-own = Of those who agree they train this server's models, and no other server's. They are kept for it beyond their time. If you change your mind, they are left out from then on, and opinions whose time is over are deleted at once; what a model has learned by then stays in it.
+consent-not-shared = You agreed when this server did not share: the models of other servers learn nothing from you, unless you agree to that too.
 consent-shared = Of those who agree they train the models of this server, and of other servers of this bot that share theirs. They are kept for it beyond their time. If you change your mind, they are left out from then on, and opinions whose time is over are deleted at once; what a model has learned by then stays in it.
 
 ## Status and list

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::Facilitator;
 use super::platform::Platform;
-use crate::deliberation::consent::{Consent, agreed};
+use crate::deliberation::consent::{Consent, agreed, agreed_to_share};
 use crate::deliberation::guild::Training;
 use crate::deliberation::id::{Guild, Member, RoundKey};
 use crate::deliberation::training_data::{Gathered, gather};
@@ -81,12 +81,21 @@ impl<P: Platform> Facilitator<P> {
             let share = self.store.guilds_that_share().await?;
             guilds.extend(share.into_iter().filter(|other| *other != guild));
         }
-        for guild in guilds {
-            let agreed = agreed(&self.store.consents(guild).await?);
-            let rounds = self.rounds(guild).await?;
+        for of in guilds {
+            let agreed = self.agreed(guild, of).await?;
+            let rounds = self.rounds(of).await?;
             gathered.add(gather(&rounds, &agreed));
         }
         Ok(gathered)
+    }
+
+    /// The members of a guild who agreed that the models of `guild` learn from them.
+    pub(super) async fn agreed(&self, guild: Guild, of: Guild) -> Result<BTreeSet<Member>> {
+        let consents = self.store.consents(of).await?;
+        Ok(match of == guild {
+            true => agreed(&consents),
+            false => agreed_to_share(&consents),
+        })
     }
 
     /// The time of a round's texts is over.
@@ -94,14 +103,18 @@ impl<P: Platform> Facilitator<P> {
         let _alone = self.consenting.lock().await;
         let keep = match self.store.settings(key.guild).await?.training {
             Training::Off => BTreeSet::new(),
-            Training::Own | Training::Shared => agreed(&self.store.consents(key.guild).await?),
+            Training::Own | Training::Shared => self.agreed(key.guild, key.guild).await?,
         };
         self.update(key, |round, _| round.delete_texts(&keep)).await
     }
 
     async fn save_consent(&self, guild: Guild, member: Member, agreed: bool) -> Result<()> {
-        let at = self.clock.now();
-        let consent = Consent { agreed, at };
+        let training = self.store.settings(guild).await?.training;
+        let consent = Consent {
+            agreed,
+            shared: agreed && training == Training::Shared,
+            at: self.clock.now(),
+        };
         self.store.save_consent(guild, member, consent).await
     }
 }

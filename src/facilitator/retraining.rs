@@ -23,7 +23,6 @@ use tokio::sync::watch;
 use super::driver::wait_for;
 use super::platform::Platform;
 use super::{Facilitator, NoSuchRetraining};
-use crate::deliberation::consent;
 use crate::deliberation::guild::Training;
 use crate::deliberation::id::{Channel, Guild, Member, RoundKey};
 use crate::deliberation::record::Deliberation;
@@ -528,7 +527,7 @@ impl<P: Platform> Facilitator<P> {
         if gathered.rounds.len() + imported < ROUNDS_NEEDED {
             return Ok(None);
         }
-        let contributors = self.contributors(&gathered.rounds).await?;
+        let contributors = self.contributors(guild, &gathered.rounds).await?;
         let kind = retraining.model.into();
         let (own, host) = (
             self.retrainings.versions(kind, guild),
@@ -556,20 +555,23 @@ impl<P: Platform> Facilitator<P> {
     }
 
     /// Whose opinions or ratings are in the rounds that are trained on.
-    async fn contributors(&self, rounds: &[RoundKey]) -> Result<BTreeSet<(Guild, Member)>> {
+    async fn contributors(
+        &self,
+        guild: Guild,
+        rounds: &[RoundKey],
+    ) -> Result<BTreeSet<(Guild, Member)>> {
         let mut agreed: BTreeMap<Guild, BTreeSet<Member>> = BTreeMap::new();
         let mut contributors = BTreeSet::new();
         for &key in rounds {
-            let guild = key.guild;
-            if !agreed.contains_key(&guild) {
-                let consents = self.store.consents(guild).await?;
-                agreed.insert(guild, consent::agreed(&consents));
+            let of = key.guild;
+            if !agreed.contains_key(&of) {
+                agreed.insert(of, self.agreed(guild, of).await?);
             }
             let round = self.round(key).await?;
             let who = round.opinions.keys().copied();
             contributors.extend(
-                who.filter(|member| agreed[&guild].contains(member))
-                    .map(|member| (guild, member)),
+                who.filter(|member| agreed[&of].contains(member))
+                    .map(|member| (of, member)),
             );
         }
         Ok(contributors)
@@ -578,7 +580,7 @@ impl<P: Platform> Facilitator<P> {
     /// Whether somebody left while the data were written down, or was not there any more when they
     /// were read; then they are to be written anew.
     async fn has_lost_contributors(&self, key: RetrainingKey, data: &TrainingSet) -> Result<bool> {
-        let now = self.contributors(&data.rounds).await?;
+        let now = self.contributors(key.guild, &data.rounds).await?;
         let mut lost = false;
         for &(guild, member) in data.contributors.difference(&now) {
             lost |= self

@@ -40,7 +40,11 @@ fn key_of(guild: u64) -> RoundKey {
 }
 
 fn agreed(agreed: bool) -> Consent {
-    Consent { agreed, at: at(5) }
+    Consent {
+        agreed,
+        shared: false,
+        at: at(5),
+    }
 }
 
 fn opened(key: RoundKey) -> Round {

@@ -30,12 +30,19 @@ pub fn consent(wording: &Wording, training: Training, consent: Option<Consent>) 
         Training::Shared => wording.say("consent-shared", &[]),
     };
     let agreed = consent.filter(|consent| consent.agreed);
+    let more = training == Training::Shared && agreed.is_some_and(|consent| !consent.shared);
     let said = match agreed {
         Some(Consent { at, .. }) => wording.say("consent-yes", &[("when", on(at).into())]),
         None => wording.say("consent-no", &[]),
     };
-    let look = Look::of(format!("{said}\n{meaning}"));
+    let mut text = format!("{said}\n{meaning}");
+    if more {
+        text.push(' ');
+        text.push_str(&wording.say("consent-not-shared", &[]));
+    }
+    let look = Look::of(text);
     match (agreed, training) {
+        (Some(_), _) if more => look.buttons([agree(wording), refuse(wording)]),
         (Some(_), _) => look.buttons([refuse(wording)]),
         // There is nothing to agree to.
         (None, Training::Off) => look,

@@ -550,7 +550,13 @@ fn the_first_receipt_asks_about_training_and_says_what_it_means() {
 
 #[test]
 fn a_member_is_told_what_their_ratings_train_and_can_change_it() {
-    let said = |agreed| Some(Consent { agreed, at: at(0) });
+    let said = |agreed| {
+        Some(Consent {
+            agreed,
+            shared: agreed,
+            at: at(0),
+        })
+    };
     let look = |training, said| consent(&wording(), training, said);
     let refused = look(Training::Own, said(false));
     assert_eq!(refused, look(Training::Own, None));
@@ -563,6 +569,16 @@ fn a_member_is_told_what_their_ratings_train_and_can_change_it() {
         &["of other servers of this bot", "[I would rather not]"],
     );
     shows_nothing_of(&agreed, &["[I agree]"]);
+    let own_only = said(true).map(|consent| Consent {
+        shared: false,
+        ..consent
+    });
+    let both = [
+        "learn nothing from you",
+        "[I agree]",
+        "[I would rather not]",
+    ];
+    shows(&look(Training::Shared, own_only), &both);
     let off = look(Training::Off, said(true));
     shows(
         &off,

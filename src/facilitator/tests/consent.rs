@@ -149,10 +149,19 @@ async fn a_guild_is_trained_on_its_own_rounds_and_on_those_of_others_where_both_
     elsewhere.key.guild = VILLAGE;
     let saved = host.facilitator.store.save(None, &elsewhere);
     saved.await.unwrap();
-    for guild in [GUILD, VILLAGE] {
-        host.agrees(guild, 1..=3, true).await;
-    }
     assert_eq!(host.training_data(GUILD).await, Gathered::default());
+    // When their guilds do not share, members agree to nothing but their own.
+    let agree = async |training| {
+        for guild in [GUILD, VILLAGE] {
+            host.settles(guild, training).await;
+            host.agrees(guild, 1..=3, true).await;
+        }
+    };
+    agree(Training::Own).await;
+    host.settles(GUILD, Training::Shared).await;
+    host.settles(VILLAGE, Training::Shared).await;
+    assert_eq!(host.training_data(GUILD).await.rounds, [key]);
+    agree(Training::Shared).await;
 
     let rounds = async |mine, others| {
         host.settles(GUILD, mine).await;
