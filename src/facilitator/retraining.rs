@@ -7,6 +7,7 @@
 pub mod child;
 mod showing;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -558,19 +559,18 @@ impl<P: Platform> Facilitator<P> {
     /// Whose opinions or ratings are in the rounds that are trained on.
     async fn contributors(&self, rounds: &[RoundKey]) -> Result<BTreeSet<(Guild, Member)>> {
         let mut agreed: BTreeMap<Guild, BTreeSet<Member>> = BTreeMap::new();
+        for guild in rounds.iter().map(|round| round.guild) {
+            if let Entry::Vacant(unknown) = agreed.entry(guild) {
+                let consents = self.store.consents(guild).await?;
+                unknown.insert(consent::agreed(&consents));
+            }
+        }
         let mut contributors = BTreeSet::new();
         for &key in rounds {
-            let guild = key.guild;
-            if !agreed.contains_key(&guild) {
-                let consents = self.store.consents(guild).await?;
-                agreed.insert(guild, consent::agreed(&consents));
-            }
             let round = self.round(key).await?;
             let who = round.opinions.keys().copied();
-            contributors.extend(
-                who.filter(|member| agreed[&guild].contains(member))
-                    .map(|member| (guild, member)),
-            );
+            let who = who.filter(|member| agreed[&key.guild].contains(member));
+            contributors.extend(who.map(|member| (key.guild, member)));
         }
         Ok(contributors)
     }
