@@ -135,8 +135,8 @@ fn what_is_no_export_of_polis_is_an_error_that_says_what_is_wrong() {
         (
             change(
                 "participants-votes.csv",
-                "1,,1,2,8,6,2,1,-1",
-                "1,,1,2,8,6,2,1,7",
+                "1,,1,2,8,5,2,1,-1",
+                "1,,1,2,8,5,2,1,7",
             ),
             "participants-votes.csv line 2: the vote on comment 1 is \"7\", expected 1 (agree), 0 (pass), -1 (disagree) or nothing",
         ),

@@ -555,6 +555,12 @@ impl Case {
         let folder = tempfile::tempdir().unwrap();
         let corpus = include_str!("../config/data/deliberations.jsonl");
         let rows: Vec<&str> = corpus.lines().take(12).collect();
+        // What the gate measures on as well; the shipped set takes a while.
+        let held_out = include_str!("../config/data/deliberations-held-out.jsonl");
+        let held_out: Vec<&str> = held_out.lines().take(4).collect();
+        let home = folder.path().join("home/data");
+        fs::create_dir_all(&home).unwrap();
+        support::write(&home, "deliberations-held-out.jsonl", &held_out.join("\n"));
         Self {
             data: support::write(folder.path(), "data.jsonl", &rows.join("\n")),
             model: random_model("llama", 16, &[], false),
