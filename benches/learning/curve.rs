@@ -15,9 +15,9 @@ pub struct Args {
     /// How many ratings are learned from
     #[arg(long, value_delimiter = ',', default_values_t = [0, 50, 200, 800])]
     ratings: Vec<usize>,
-    /// How often all of them are gone through
-    #[arg(long, default_value_t = 3)]
-    epochs: usize,
+    /// How often all of them are gone through; by default as often as in a retraining
+    #[arg(long)]
+    epochs: Option<usize>,
     /// Later rounds to measure on
     #[arg(long, default_value_t = 30)]
     later: usize,

@@ -59,12 +59,22 @@ impl Host {
 
     /// Trains from the shipped reward model, with the shipped corpus mixed in; `None` where no step
     /// lowered the validation loss.
-    pub fn train(&self, name: &str, data: &Path, epochs: usize, more: &[&str]) -> Option<Value> {
+    pub fn train(
+        &self,
+        name: &str,
+        data: &Path,
+        epochs: Option<usize>,
+        more: &[&str],
+    ) -> Option<Value> {
         let out = self.path(name);
-        let (data, epochs) = (data.to_str().unwrap(), epochs.to_string());
+        let data = data.to_str().unwrap();
+        let epochs = epochs.map(|epochs| epochs.to_string());
         let mut arguments = vec!["train", "reward", "--data", data];
         arguments.extend(["--mix", "shipped", "--start", "shipped"]);
-        arguments.extend(["--epochs", &epochs, "--out", out.to_str().unwrap()]);
+        arguments.extend(["--out", out.to_str().unwrap()]);
+        if let Some(epochs) = &epochs {
+            arguments.extend(["--epochs", epochs]);
+        }
         arguments.extend(more);
         let output = self.accord(&arguments);
         let events = String::from_utf8(output.stdout).unwrap();

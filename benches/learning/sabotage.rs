@@ -18,9 +18,9 @@ pub struct Args {
     /// Rounds of each
     #[arg(long, default_value_t = 8)]
     rounds: usize,
-    /// How often all of them are gone through
-    #[arg(long, default_value_t = 3)]
-    epochs: usize,
+    /// How often all of them are gone through; by default as often as in a retraining
+    #[arg(long)]
+    epochs: Option<usize>,
 }
 
 /// So many of twenty may be let through.

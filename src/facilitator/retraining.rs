@@ -7,6 +7,7 @@
 pub mod child;
 mod showing;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -561,18 +562,17 @@ impl<P: Platform> Facilitator<P> {
         rounds: &[RoundKey],
     ) -> Result<BTreeSet<(Guild, Member)>> {
         let mut agreed: BTreeMap<Guild, BTreeSet<Member>> = BTreeMap::new();
+        for of in rounds.iter().map(|round| round.guild) {
+            if let Entry::Vacant(unknown) = agreed.entry(of) {
+                unknown.insert(self.agreed(guild, of).await?);
+            }
+        }
         let mut contributors = BTreeSet::new();
         for &key in rounds {
-            let of = key.guild;
-            if !agreed.contains_key(&of) {
-                agreed.insert(of, self.agreed(guild, of).await?);
-            }
             let round = self.round(key).await?;
             let who = round.opinions.keys().copied();
-            contributors.extend(
-                who.filter(|member| agreed[&of].contains(member))
-                    .map(|member| (of, member)),
-            );
+            let who = who.filter(|member| agreed[&key.guild].contains(member));
+            contributors.extend(who.map(|member| (key.guild, member)));
         }
         Ok(contributors)
     }
