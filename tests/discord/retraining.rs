@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use accord::deliberation::distribution::RatingDistribution;
 use accord::deliberation::id::Guild;
 use accord::deliberation::round::{Candidate, DraftInput, ModelVersions, Provenance};
-use accord::facilitator::models::Models;
+use accord::facilitator::models::{LocalModels, Models};
 use accord::inference::model_files::models_dir;
 use accord::training::card::Kind;
 use accord::training::versions::{VersionId, Versions};
@@ -66,6 +67,9 @@ const SUBJECTS: [&str; 12] = [
     "the town archive",
 ];
 
+/// The round after those.
+const NEXT: &str = "the fire station";
+
 /// As little training as shows it.
 const TRAINING: &[(&str, &str)] = &[
     ("ACCORD_TRAINING__REWARD__EPOCHS", "1"),
@@ -81,15 +85,22 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 async fn a_community_with_a_taste_of_its_own_trains_a_version_that_is_better_and_goes_back() {
     // Fetched before anybody waits for it.
     support::original_gguf();
-    let town = Town::that_trains(Arc::new(Writers), TRAINING).await;
+    let writers = Arc::new(Writers::default());
+    let town = Town::that_trains(writers.clone(), TRAINING).await;
     let models = models_dir(&support::config().data_dir);
     symlink(models, models_dir(town.data_dir())).unwrap();
+    writers.predict_as_in(town.data_dir());
+    shorten_held_out_data(town.data_dir());
     let mayor = mayor(&town);
     let settings = json!({ "training": "own", "rating": "private" });
     town.runs(&mayor, "settings set", settings).await;
     for (number, subject) in SUBJECTS.into_iter().enumerate() {
         holds_a_round(&town, subject, number == 0).await;
     }
+
+    let preferred_before = writers.prefers_waiting(&town).await;
+    let why = holds_a_round_that_nobody_rates(&town).await;
+    says(&why, "+ shipped");
 
     let status = town.runs(&mayor, "model status", json!({})).await;
     says(&status, "Active: **shipped**, the host's");
@@ -137,6 +148,24 @@ async fn a_community_with_a_taste_of_its_own_trains_a_version_that_is_better_and
     assert!(chart.png_size().is_some());
     assert_eq!(active(&town), "reward-1");
 
+    // The next round is ranked by what was learned.
+    let preferred = writers.prefers_waiting(&town).await;
+    println!("what waits is predicted {preferred_before:.2} higher, then {preferred:.2}");
+    assert!(preferred > preferred_before + 1.0);
+    let why = holds_a_round_that_nobody_rates(&town).await;
+    says(&why, "/reward-1");
+    let first = WAITS
+        .map(|end| why.text().find(end))
+        .into_iter()
+        .flatten()
+        .min();
+    let last = BEGINS
+        .map(|end| why.text().find(end))
+        .into_iter()
+        .flatten()
+        .min();
+    assert!(first < last, "what waits comes first: {}", why.text());
+
     let back = town.runs(&mayor, "model rollback", json!({ "what": "reward" }));
     says(
         &back.await,
@@ -150,6 +179,25 @@ async fn a_community_with_a_taste_of_its_own_trains_a_version_that_is_better_and
     town.ends().await;
 }
 
+/// Writes and does not rate: predictions alone rank. How the statement was chosen.
+async fn holds_a_round_that_nobody_rates(town: &Town) -> Message {
+    let card = opens_a_round(town, NEXT, false).await;
+    town.candidates(&card).await;
+    town.passes(TimeDelta::hours(24));
+    let result = town.result(&card).await;
+    press(&town.members[0], &result, "why:").await
+}
+
+/// The gate looks at some of the shipped held-out deliberations only: all of them take minutes.
+fn shorten_held_out_data(data_dir: &Path) {
+    const FILE: &str = "data/deliberations-held-out.jsonl";
+    let all = support::config().text(FILE).unwrap();
+    let some: Vec<&str> = all.lines().take(8).collect();
+    let file = data_dir.join(FILE);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, some.join("\n")).unwrap();
+}
+
 fn active(town: &Town) -> String {
     let guild = Guild(town.guild.get());
     let versions = Versions::of_guild(Kind::Reward, town.data_dir(), guild);
@@ -159,16 +207,7 @@ fn active(town: &Town) -> String {
 
 /// All five members write, agree to training when they are asked, and rate by their taste.
 async fn holds_a_round(town: &Town, subject: &str, first: bool) {
-    let question = format!("What should the town do about {subject}?");
-    let card = town.opens_round(json!({ "question": question })).await;
-    for (number, member) in town.members.iter().enumerate() {
-        let opinion = opinion(subject, number);
-        let receipt = write(member, &card, &opinion).await;
-        if first {
-            press(member, &receipt, "consent:yes").await;
-        }
-    }
-    town.organises("round close", round_option(&card)).await;
+    let card = opens_a_round(town, subject, first).await;
     let candidates = town.candidates(&card).await;
     let statements: BTreeMap<u16, String> = candidates
         .iter()
@@ -181,6 +220,21 @@ async fn holds_a_round(town: &Town, subject: &str, first: bool) {
     }
     town.passes(TimeDelta::hours(24));
     town.result(&card).await;
+}
+
+/// All write, and opinions are closed.
+async fn opens_a_round(town: &Town, subject: &str, first: bool) -> Message {
+    let card = town
+        .opens_round(json!({ "question": question(subject) }))
+        .await;
+    for (number, member) in town.members.iter().enumerate() {
+        let receipt = write(member, &card, &opinion(subject, number)).await;
+        if first {
+            press(member, &receipt, "consent:yes").await;
+        }
+    }
+    town.organises("round close", round_option(&card)).await;
+    card
 }
 
 /// Rates everything, and the same again where one candidate is shown a second time.
@@ -204,6 +258,10 @@ fn round_option(card: &Message) -> Value {
     json!({ "round": number })
 }
 
+fn question(subject: &str) -> String {
+    format!("What should the town do about {subject}?")
+}
+
 fn opinion(subject: &str, number: usize) -> String {
     let thinks = [
         "should be paid for by those who use it most",
@@ -215,26 +273,71 @@ fn opinion(subject: &str, number: usize) -> String {
     format!("I think that {subject} {}.", thinks[number])
 }
 
-/// Three candidates for every question, of which one or two are to this community's taste.
-struct Writers;
+/// Three candidates for every question, of which one or two are to this community's taste; what the
+/// members will make of them is predicted by the real model.
+#[derive(Default)]
+struct Writers {
+    real: OnceLock<LocalModels>,
+}
+
+impl Writers {
+    fn predict_as_in(&self, data_dir: &Path) {
+        let mut config = support::config();
+        config.data_dir = data_dir.to_owned();
+        let real = LocalModels::new(config, Arc::default()).unwrap();
+        assert!(self.real.set(real).is_ok(), "there is one already");
+    }
+
+    fn real(&self) -> &LocalModels {
+        self.real.get().expect("set before the first round")
+    }
+
+    /// How much higher the model that is active there predicts members to rate what waits.
+    async fn prefers_waiting(&self, town: &Town) -> f64 {
+        let active = self.real().active(Guild(town.guild.get())).await.unwrap();
+        let statements = [0, 1].map(|place| statement(NEXT, place));
+        let mut difference = 0.0;
+        for number in 0..town.members.len() {
+            let (question, opinion) = (question(NEXT), opinion(NEXT, number));
+            let texts = [statements[0].as_str(), statements[1].as_str()];
+            let predicted = self.real().predict(&active, &question, &opinion, &texts);
+            let predicted = predicted.await.unwrap();
+            difference += predicted[0].mean() - predicted[1].mean();
+        }
+        difference / town.members.len() as f64
+    }
+}
+
+/// For the thirteenth question, the first of three waits.
+fn statement(subject: &str, place: usize) -> String {
+    let mut all = SUBJECTS.iter().chain([&NEXT]);
+    let number = all.position(|other| *other == subject);
+    let number = number.expect("a question of this test");
+    let deeds = [
+        "Spend a part of the reserve on",
+        "Ask the district to take over",
+        "Let a group of citizens look after",
+    ];
+    let ends = match (number + place) % 2 {
+        0 => WAITS,
+        _ => BEGINS,
+    };
+    let end = ends[(number + place) / 2 % 3];
+    format!("{} {subject}, {end}", deeds[place])
+}
 
 impl Models for Writers {
     fn wanted(&self) -> usize {
         3
     }
 
-    fn active(&self, _: Guild) -> BoxFuture<'_, Result<ModelVersions>> {
-        let name = || "written for the test".to_owned();
-        let versions = ModelVersions {
-            generator: name(),
-            reward_model: name(),
-        };
-        async { Ok(versions) }.boxed()
+    fn active(&self, guild: Guild) -> BoxFuture<'_, Result<ModelVersions>> {
+        self.real().active(guild)
     }
 
     fn draft<'a>(
         &'a self,
-        _: &'a ModelVersions,
+        versions: &'a ModelVersions,
         input: &'a DraftInput,
         _: &'a [String],
         seed: u64,
@@ -242,40 +345,22 @@ impl Models for Writers {
     ) -> BoxFuture<'a, Result<Vec<Candidate>>> {
         let subject = input.question.trim_end_matches('?');
         let subject = subject.rsplit(" about ").next().unwrap_or_default();
-        let number = SUBJECTS.iter().position(|other| *other == subject);
-        let number = number.expect("a question of this test");
-        let candidate = |place: usize| {
-            let deeds = [
-                "Spend a part of the reserve on",
-                "Ask the district to take over",
-                "Let a group of citizens look after",
-            ];
-            let ends = match (number + place) % 2 {
-                0 => WAITS,
-                _ => BEGINS,
-            };
-            let text = format!(
-                "{} {subject}, {}",
-                deeds[place],
-                ends[(number + place) / 2 % 3]
-            );
-            Candidate {
-                text,
-                provenance: Provenance {
-                    generator: "written for the test".to_owned(),
-                    reward_model: "of no opinion".to_owned(),
-                    prompt_sha256: String::new(),
-                    seed,
-                    temperature: 1.0,
-                    top_p: 0.8,
-                    opinions_read: input.opinions.iter().map(|(member, _)| *member).collect(),
-                    critiques_read: Vec::new(),
-                    drafted_at: Utc::now(),
-                },
-                predictions: BTreeMap::new(),
-                withdrawn_at: None,
-                reports: Vec::new(),
-            }
+        let candidate = |place: usize| Candidate {
+            text: statement(subject, place),
+            provenance: Provenance {
+                generator: "written for the test".to_owned(),
+                reward_model: format!("SmolLM2-135M-Instruct + {}", versions.reward_model),
+                prompt_sha256: String::new(),
+                seed,
+                temperature: 1.0,
+                top_p: 0.8,
+                opinions_read: input.opinions.iter().map(|(member, _)| *member).collect(),
+                critiques_read: Vec::new(),
+                drafted_at: Utc::now(),
+            },
+            predictions: BTreeMap::new(),
+            withdrawn_at: None,
+            reports: Vec::new(),
         };
         drafted(3);
         let candidates = (0..3).map(candidate).collect();
@@ -284,13 +369,11 @@ impl Models for Writers {
 
     fn predict<'a>(
         &'a self,
-        _: &'a ModelVersions,
-        _: &'a str,
-        _: &'a str,
+        versions: &'a ModelVersions,
+        question: &'a str,
+        opinion: &'a str,
         statements: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Vec<RatingDistribution>>> {
-        let even = RatingDistribution::from_logits([0.0; 7]).unwrap();
-        let predicted = vec![even; statements.len()];
-        async move { Ok(predicted) }.boxed()
+        self.real().predict(versions, question, opinion, statements)
     }
 }
