@@ -16,7 +16,7 @@ use serde_json::json;
 async fn a_group_writes_rates_by_reaction_and_gets_the_best_of_sixteen_candidates() {
     let town = Town::with(bot::models(16, 80).await).await;
     // Minutes on a machine that does something else as well.
-    town.discord.wait_at_most(Duration::from_secs(900));
+    town.discord.wait_at_most(Duration::from_secs(1800));
     let card = town.opens_round(json!({})).await;
     let candidates = town.drafts(&card).await;
     assert!((3..=5).contains(&candidates.len()), "{}", candidates.len());
