@@ -27,6 +27,25 @@ pub struct Type {
     pub bold: bool,
 }
 
+/// Small type, which can still be read at the width of a phone.
+pub const SMALL: Type = Type {
+    size: 22,
+    bold: false,
+};
+pub const SMALL_BOLD: Type = Type {
+    size: 22,
+    bold: true,
+};
+
+/// Text.
+pub const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
+/// Text that explains.
+pub const QUIET: RGBColor = RGBColor(0x50, 0x55, 0x5c);
+/// Lines to compare by.
+pub const GUIDE: RGBColor = RGBColor(0xd6, 0xda, 0xdf);
+/// Behind the row that matters most.
+pub const HIGHLIGHT: RGBColor = RGBColor(0xec, 0xf1, 0xf7);
+
 /// A rectangle: left, top, width, height.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {

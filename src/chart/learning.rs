@@ -3,7 +3,7 @@
 use plotters::style::RGBColor;
 
 use super::Chart;
-use super::canvas::{Align, Canvas, Type, draw};
+use super::canvas::{Align, Canvas, GUIDE, INK, QUIET, SMALL, draw};
 
 /// A figure after each number of ratings, from 0 to 1.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct LearningWords {
 /// Up to two curves, one of filled dots and one of hollow ones.
 pub fn learning_chart(curves: &[Curve; 2], words: &LearningWords) -> Chart {
     let svg = draw(WIDTH, HEIGHT, |canvas| {
-        canvas.text(&words.title, (MARGIN, 30), LETTERS, INK, Align::Left);
+        canvas.text(&words.title, (MARGIN, 30), SMALL, INK, Align::Left);
         grid(canvas, words);
         for (curve, look) in curves.iter().zip([FILLED, HOLLOW]) {
             draw_curve(canvas, curve, words.ratings.len(), look);
@@ -65,13 +65,6 @@ const BOTTOM: i32 = 370;
 /// The lowest and the highest figure that are drawn.
 const SHOWN: [f64; 2] = [0.3, 1.0];
 
-const LETTERS: Type = Type {
-    size: 22,
-    bold: false,
-};
-const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
-const QUIET: RGBColor = RGBColor(0x50, 0x55, 0x5c);
-const GUIDE: RGBColor = RGBColor(0xd6, 0xda, 0xdf);
 
 /// How a curve is told from the other one.
 #[derive(Clone, Copy)]
@@ -124,16 +117,16 @@ fn grid(canvas: &Canvas<'_>, words: &LearningWords) {
         };
         canvas.line((LEFT, y), (WIDTH - MARGIN, y), color, width);
         let at = (LEFT - 12, y);
-        canvas.text(&format!("{value:.1}"), at, LETTERS, QUIET, Align::Right);
+        canvas.text(&format!("{value:.1}"), at, SMALL, QUIET, Align::Right);
     }
     let at = (WIDTH - MARGIN, y_of(0.5) + 18);
-    canvas.text(&words.chance, at, LETTERS, QUIET, Align::Right);
+    canvas.text(&words.chance, at, SMALL, QUIET, Align::Right);
     for (place, ratings) in words.ratings.iter().enumerate() {
         let at = (x_of(place, words.ratings.len()), BOTTOM + 26);
-        canvas.text(ratings, at, LETTERS, INK, Align::Center);
+        canvas.text(ratings, at, SMALL, INK, Align::Center);
     }
     let middle = (LEFT + (WIDTH - LEFT - MARGIN) / 2, BOTTOM + 62);
-    canvas.text(&words.axis, middle, LETTERS, QUIET, Align::Center);
+    canvas.text(&words.axis, middle, SMALL, QUIET, Align::Center);
 }
 
 fn draw_curve(canvas: &Canvas<'_>, curve: &Curve, places: usize, look: Look) {
@@ -154,7 +147,7 @@ fn legend(canvas: &Canvas<'_>, curves: &[Curve; 2]) {
     for (row, (curve, look)) in curves.iter().zip([FILLED, HOLLOW]).enumerate() {
         let y = BOTTOM + 98 + 32 * row as i32;
         look.dot(canvas, (LEFT, y));
-        canvas.text(&curve.label, (LEFT + 20, y), LETTERS, INK, Align::Left);
+        canvas.text(&curve.label, (LEFT + 20, y), SMALL, INK, Align::Left);
     }
 }
 

@@ -3,7 +3,9 @@
 use plotters::style::RGBColor;
 
 use super::Chart;
-use super::canvas::{Align, Canvas, Frame, Type, draw};
+use super::canvas::{
+    Align, Canvas, Frame, GUIDE, HIGHLIGHT, INK, QUIET, SMALL, SMALL_BOLD, Type, draw,
+};
 
 /// A candidate, and how often each rating from 1 to 7 was given and predicted.
 #[derive(Clone, Debug)]
@@ -77,23 +79,11 @@ const COLUMN: i32 = 36;
 /// Of the tallest stack of dots.
 const STACK: i32 = 88;
 
-const SMALL: Type = Type {
-    size: 22,
-    bold: false,
-};
-const SMALL_BOLD: Type = Type {
-    size: 22,
-    bold: true,
-};
 const LARGE_BOLD: Type = Type {
     size: 32,
     bold: true,
 };
 
-const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
-const QUIET: RGBColor = RGBColor(0x50, 0x55, 0x5c);
-const GUIDE: RGBColor = RGBColor(0xd6, 0xda, 0xdf);
-const WINNER: RGBColor = RGBColor(0xec, 0xf1, 0xf7);
 const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
 
 /// Ratings that mean the same for a statement. Told apart by sign, place and brightness too.
@@ -146,7 +136,7 @@ fn draw_row(canvas: &Canvas<'_>, row: &RatingsRow, words: &RatingsWords, tallest
             width: WIDTH,
             height: ROW,
         };
-        canvas.fill(frame, WINNER);
+        canvas.fill(frame, HIGHLIGHT);
     }
     canvas.line((0, y), (WIDTH, y), GUIDE, 1);
     let middle = y + 14 + BAR_HEIGHT / 2;

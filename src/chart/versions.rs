@@ -3,7 +3,9 @@
 use plotters::style::RGBColor;
 
 use super::Chart;
-use super::canvas::{Align, Canvas, Frame, Type, draw};
+use super::canvas::{
+    Align, Canvas, Frame, GUIDE, HIGHLIGHT, INK, QUIET, SMALL, SMALL_BOLD, Type, draw,
+};
 
 /// A version.
 #[derive(Clone, Debug)]
@@ -67,19 +69,6 @@ const AXIS_X: i32 = 290;
 const AXIS_WIDTH: i32 = 470;
 const LOWEST: f64 = 0.4;
 
-const SMALL: Type = Type {
-    size: 22,
-    bold: false,
-};
-const SMALL_BOLD: Type = Type {
-    size: 22,
-    bold: true,
-};
-
-const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
-const QUIET: RGBColor = RGBColor(0x50, 0x55, 0x5c);
-const GUIDE: RGBColor = RGBColor(0xd6, 0xda, 0xdf);
-const ACTIVE: RGBColor = RGBColor(0xec, 0xf1, 0xf7);
 const WITHIN: RGBColor = RGBColor(0x0b, 0x53, 0x94);
 const BETWEEN: RGBColor = RGBColor(0xe0, 0x7a, 0x1f);
 /// Half of a dot or a square.
@@ -93,7 +82,7 @@ fn draw_row(canvas: &Canvas<'_>, row: &VersionRow, words: &VersionsWords, y: i32
             width: WIDTH,
             height: ROW,
         };
-        canvas.fill(frame, ACTIVE);
+        canvas.fill(frame, HIGHLIGHT);
     }
     canvas.line((0, y), (WIDTH, y), GUIDE, 1);
     let upper = (MARGIN, y + 34);
