@@ -128,7 +128,9 @@ impl Host {
         let store = &self.facilitator.store;
         store.save_settings(GUILD, &settings).await.unwrap();
         for member in members.clone() {
-            let agrees = self.facilitator.set_consent(GUILD, Member(member), true);
+            let agrees = self
+                .facilitator
+                .set_consent(GUILD, Member(member), Training::Own);
             agrees.await.unwrap();
         }
         for _ in 0..rounds {
@@ -357,7 +359,10 @@ async fn who_has_everything_erased_is_in_no_training_any_more_and_counted_in_ver
 
     assert_eq!(host.facilitator.versions_trained_on(GUILD, Member(3)), 1);
     assert_eq!(host.facilitator.versions_trained_on(GUILD, Member(4)), 0);
-    let taken_back = host.facilitator.set_consent(GUILD, Member(3), false).await;
+    let taken_back = host
+        .facilitator
+        .set_consent(GUILD, Member(3), Training::Off)
+        .await;
     taken_back.unwrap();
     assert_eq!(host.retrainings()[0].erased, 1);
 }
