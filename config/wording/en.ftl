@@ -160,8 +160,8 @@ privacy-kept =
     }
 privacy-reactions = Everybody can see who reacts with which rating. You can rate in private instead.
 privacy-private = Nobody here sees how you rate.
-privacy-training = Here opinions and ratings train the models, of those alone who agree when they are asked in private. Theirs are kept longer.
-privacy-but-training = Those of members who agreed that they train the models are kept.
+privacy-training = The opinions and ratings of members who agree train the models; everybody is asked in private. What those wrote is kept longer.
+privacy-but-training = Opinions of members who agreed to training are kept for it.
 privacy-deleted-at = Opinions are deleted { $when }.
 privacy-deleted = Opinions have been deleted.
 
@@ -447,6 +447,11 @@ model-card = Trained on: { $description }. Tested languages: { $languages }.
 model-no-languages = none named
 model-usable = To learn from: { $ratings } ratings in { $rounds } rounds, { $new } more than the last version had. { $fresh } rounds are new to the active version.
 model-unusable = Not usable: { $why }.
+unusable-without =
+    { $rounds ->
+        [one] { $rounds } round that was opened while training was off
+       *[other] { $rounds } rounds that were opened while training was off
+    }
 unusable-agreed =
     { $rounds ->
         [one] { $rounds } round with fewer than three participants who agreed to training

@@ -391,6 +391,9 @@ fn unusable(wording: &Wording, outlook: &Outlook) -> Option<String> {
         .iter()
         .filter_map(|(why, &rounds)| match why {
             NotUsable::Open | NotUsable::Cancelled => None,
+            NotUsable::OpenedWithout => {
+                Some(wording.say("unusable-without", &[("rounds", rounds.into())]))
+            }
             NotUsable::TooFewAgreed => {
                 Some(wording.say("unusable-agreed", &[("rounds", rounds.into())]))
             }
