@@ -22,6 +22,7 @@ use tempfile::NamedTempFile;
 use tokio::sync::watch;
 
 use super::driver::wait_for;
+use super::models::own_version;
 use super::platform::Platform;
 use super::{Facilitator, NoSuchRetraining};
 use crate::deliberation::guild::Training;
@@ -717,9 +718,12 @@ impl<P: Platform> Facilitator<P> {
             limits.versions_kept,
             data.against.clone(),
         );
+        let mut in_use = self.versions_in_use(key.guild);
+        // What becomes of it is still to be told.
+        in_use.extend(self.retraining(key)?.version_name().parse::<VersionName>());
         let (how, removed) = tokio::task::spawn_blocking(move || {
             let how = put_into_use(&own, &host, &out, &before)?;
-            anyhow::Ok((how, own.remove_all_but(kept)?))
+            anyhow::Ok((how, own.remove_all_but(kept, &in_use)?))
         })
         .await??;
         tracing::info!(
@@ -731,6 +735,16 @@ impl<P: Platform> Facilitator<P> {
         self.change_retraining(key, |retraining, now| retraining.end(how, now))
             .await?;
         self.forget_versions(key.guild, &removed).await
+    }
+
+    /// Of a guild's own versions those that rounds under way began with.
+    fn versions_in_use(&self, guild: Guild) -> BTreeSet<VersionName> {
+        let rounds = self.all_live();
+        let models = rounds.iter().filter_map(|live| live.round().models.clone());
+        models
+            .flat_map(|models| [models.generator, models.reward_model])
+            .filter_map(|name| own_version(&name, guild))
+            .collect()
     }
 
     /// What versions came from that are no more.
