@@ -885,7 +885,7 @@ mod tests {
             &[
                 "Active: **reward-1**, this server's own",
                 "four invented deliberations",
-                "60 more than the last version had. 9 rounds are new",
+                "60 more than the last version had. 9 rounds that the active version has not seen",
                 "Not usable: 2 rounds whose opinions are deleted.",
                 "A retraining is worth a try, and takes about 3 hours",
                 "Active: **shipped**, the host's",
