@@ -160,8 +160,8 @@ privacy-kept =
     }
 privacy-reactions = Everybody can see who reacts with which rating. You can rate in private instead.
 privacy-private = Nobody here sees how you rate.
-privacy-training = Here opinions and ratings train the models, of those alone who agree when they are asked in private. Theirs are kept longer.
-privacy-but-training = Those of members who agreed that they train the models are kept.
+privacy-training = The opinions and ratings of members who agree train the models; everybody is asked in private. What those wrote is kept longer.
+privacy-but-training = Opinions of members who agreed to training are kept for it.
 privacy-deleted-at = Opinions are deleted { $when }.
 privacy-deleted = Opinions have been deleted.
 
@@ -348,14 +348,14 @@ handback-none = You gave no opinion in this round.
 
 ## Training
 
-consent-question-own = **May your opinions and ratings train this server's models?** If you agree, they are kept for it beyond their time, until you say otherwise with /privacy training; what a model has learned by then stays in it. Nothing else depends on your answer.
-consent-question-shared = **May your opinions and ratings train the models of this server, and of other servers of this bot that share theirs?** If you agree, they are kept for it beyond their time, until you say otherwise with /privacy training; what a model has learned by then stays in it. Nothing else depends on your answer.
+consent-question-own = **May your opinions and ratings train this server's models?** If you agree, they are kept for it beyond their time, and whoever hosts this bot may also give them to researchers, under pseudonyms, until you say otherwise with /privacy training; what a model has learned or researchers were given by then stays. Nothing else depends on your answer.
+consent-question-shared = **May your opinions and ratings train the models of this server, and of other servers of this bot that share theirs?** If you agree, they are kept for it beyond their time, and whoever hosts this bot may also give them to researchers, under pseudonyms, until you say otherwise with /privacy training; what a model has learned or researchers were given by then stays. Nothing else depends on your answer.
 consent-yes = **You agreed on { $when } that your opinions and ratings in this server train models.**
 consent-no = **Your opinions and ratings in this server train no model.**
 consent-off = Training is off in this server: nobody's opinions and ratings train anything now. What was kept for it stays kept until you say that you would rather not.
-consent-own = Of those who agree they train this server's models, and no other server's. They are kept for it beyond their time. If you change your mind, they are left out from then on, and opinions whose time is over are deleted at once; what a model has learned by then stays in it.
+consent-own = The opinions and ratings of members who agree train this server's models, and no other server's. They are kept for it beyond their time, and whoever hosts this bot may also give them to researchers, under pseudonyms. Whoever changes their mind is left out from then on, and their opinions whose time is over are deleted at once; what a model has learned or researchers were given by then stays.
 consent-not-shared = You agreed when this server did not share: the models of other servers learn nothing from you, unless you agree to that too.
-consent-shared = Of those who agree they train the models of this server, and of other servers of this bot that share theirs. They are kept for it beyond their time. If you change your mind, they are left out from then on, and opinions whose time is over are deleted at once; what a model has learned by then stays in it.
+consent-shared = The opinions and ratings of members who agree train the models of this server, and of other servers of this bot that share theirs. They are kept for it beyond their time, and whoever hosts this bot may also give them to researchers, under pseudonyms. Whoever changes their mind is left out from then on, and their opinions whose time is over are deleted at once; what a model has learned or researchers were given by then stays.
 
 ## Status and list
 
@@ -394,7 +394,16 @@ heading-generator = Generator: writes candidates
 version-of-host = the host's version
 training-title = **Retraining { $number }: { $model }**
 training-asked = Asked for by { $who } on { $when }.
-training-data = It learns from { $ratings } ratings by { $members } members who agreed to that, in { $rounds } rounds.
+training-data = It learns from { $ratings ->
+    [one] { $ratings } rating
+   *[other] { $ratings } ratings
+  } by { $members ->
+    [one] { $members } member who agreed to that,
+   *[other] { $members } members who agreed to that,
+  } in { $rounds ->
+    [one] { $rounds } round.
+   *[other] { $rounds } rounds.
+  }
 training-imported =
     { $imported ->
         [one] { $imported } imported deliberation is added.
@@ -436,17 +445,34 @@ retrain-under-way = Retraining { $number } of this model is under way. `/model s
 retrain-too-soon = This model can be retrained again on { $when }.
 retrain-turned-off = Training is turned off. `/settings set` turns it on; each member is then asked whether they agree.
 retrain-too-few =
-    { $missing ->
-        [one] { $rounds } rounds can tell whether a new version is better; { $missing } more is needed.
-       *[other] { $rounds } rounds can tell whether a new version is better; { $missing } more are needed.
+    { $rounds ->
+        [one] { $rounds } round can tell whether a new version is better;
+       *[other] { $rounds } rounds can tell whether a new version is better;
+    } { $missing ->
+        [one] { $missing } more is needed.
+       *[other] { $missing } more are needed.
     }
 model-status-title = **The models of this server**
 model-own = Active: **{ $version }**, this server's own
 model-of-host = Active: **{ $version }**, the host's
 model-card = Trained on: { $description }. Tested languages: { $languages }.
 model-no-languages = none named
-model-usable = To learn from: { $ratings } ratings in { $rounds } rounds, { $new } more than the last version had. { $fresh } rounds are new to the active version.
+model-usable = To learn from: { $ratings ->
+    [one] { $ratings } rating
+   *[other] { $ratings } ratings
+  } in { $rounds ->
+    [one] { $rounds } round,
+   *[other] { $rounds } rounds,
+  } { $new } more than the last version had. { $fresh ->
+    [one] { $fresh } round
+   *[other] { $fresh } rounds
+  } that the active version has not seen can tell whether a new one is better.
 model-unusable = Not usable: { $why }.
+unusable-without =
+    { $rounds ->
+        [one] { $rounds } round that was opened while training was off
+       *[other] { $rounds } rounds that were opened while training was off
+    }
 unusable-agreed =
     { $rounds ->
         [one] { $rounds } round with fewer than three participants who agreed to training
@@ -473,7 +499,16 @@ report-verdicts = When they were trained
 report-better = { $version }: better than the one that was active then
 report-not-better = { $version }: not better than the one that was active then
 report-data = What they learned from
-report-version-data = { $version }: { $ratings } ratings in { $rounds } rounds; { $weighted } members count for less, since they rated the same statement differently the second time{ $erased ->
+report-version-data = { $version }: { $ratings ->
+    [one] { $ratings } rating
+   *[other] { $ratings } ratings
+  } in { $rounds ->
+    [one] { $rounds } round;
+   *[other] { $rounds } rounds;
+  } { $weighted ->
+    [one] { $weighted } member counts for less, having rated
+   *[other] { $weighted } members count for less, having rated
+  } the same statement differently the second time{ $erased ->
     [0] .
     [one] . **It still contains the data of { $erased } member who took them back since.**
    *[other] . **It still contains the data of { $erased } members who took them back since.**
@@ -596,8 +631,8 @@ rating-in-private = in private
 with-threads = each round has a thread, where the channel has threads
 without-threads = rounds stay in the channel
 training-off = off, nothing that members write and rate trains models
-training-own = what those members write and rate who agree trains this server's models
-training-shared = what those members write and rate who agree trains this server's models, and those of other servers of this bot that share too
+training-own = the opinions and ratings of members who agree train this server's models
+training-shared = the opinions and ratings of members who agree train the models of this server, and of other servers of this bot that share too
 # Joined with spaces: "1 day 12 hours".
 length-days =
     { $days ->
@@ -640,7 +675,7 @@ help-organiser = You can run rounds: /round open asks a question, /round extend,
 privacy-what = What is kept about you: your opinions, critiques and ratings, and the ratings that were predicted for you, by your Discord id, in this server's rounds only. Opinions and critiques are used, without your name, to draft and rank statements; members and moderators cannot read them here, whoever hosts this bot technically can. They are deleted { $days ->
     [one] one day
    *[other] { $days } days
-  } after a round's result, a cancelled round's after a week at the latest. If you agreed that they train models (/privacy training), opinions are kept for that beyond this time. Ratings by reaction can be seen by everybody; private ones by nobody. /privacy export gives you all of it, /privacy erase deletes it at once. Statements that were posted stay.
+  } after a round's result, a cancelled round's after a week at the latest. If you agreed to training (/privacy training), opinions are kept for it beyond this time, and whoever hosts this bot may give opinions and ratings to researchers, under pseudonyms. Ratings by reaction can be seen by everybody; private ones by nobody. /privacy export gives you all of it, /privacy erase deletes it at once. Statements that were posted stay.
 privacy-export = { $rounds ->
     [0] Nothing is kept about you here.
     [one] What is kept about you in one round.

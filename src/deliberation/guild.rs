@@ -25,7 +25,7 @@ pub struct GuildSettings {
 }
 
 /// What the ratings and opinions of those members who agreed may train.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Training {
     /// Nothing.

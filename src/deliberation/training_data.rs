@@ -36,6 +36,8 @@ pub enum NotUsable {
     Open,
     /// It ended without a result.
     Cancelled,
+    /// Training was off when it was opened, so its members were told that it trains nothing.
+    OpenedWithout,
     /// Fewer than three of its participants agreed to training.
     TooFewAgreed,
     /// Enough agreed, but fewer than three of their opinions are still there.
@@ -144,6 +146,9 @@ fn usable(round: &Round, agreed: &BTreeSet<Member>) -> Result<Vec<Member>, NotUs
         Phase::Concluded { .. } => {}
         Phase::Cancelled { .. } => return Err(NotUsable::Cancelled),
         _ => return Err(NotUsable::Open),
+    }
+    if !round.terms.training {
+        return Err(NotUsable::OpenedWithout);
     }
     let mut opinions: Vec<_> = round.opinions.iter().collect();
     opinions.retain(|(member, _)| agreed.contains(*member));

@@ -168,7 +168,7 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
 /// A button that belongs to no round was pressed.
 async fn pressed_outside_rounds(asked: &Asked<'_>, id: CustomId) -> Result<(), Failure> {
     match id {
-        CustomId::Consent { agreed } => change_consent(asked, agreed).await,
+        CustomId::Consent { to } => change_consent(asked, to).await,
         CustomId::Retrain { model } => commands::model::confirmed(asked, model).await,
         CustomId::LeaveTraining { .. } => asked.update(render::model::left(asked.wording())).await,
         CustomId::StopTraining { number } => commands::model::stopped(asked, number).await,
@@ -224,16 +224,14 @@ pub async fn ask_for_opinion(asked: &Asked<'_>, key: RoundKey) -> Result<(), Fai
 }
 
 /// A member agrees to training, or does not.
-async fn change_consent(asked: &Asked<'_>, agreed: bool) -> Result<(), Failure> {
+async fn change_consent(asked: &Asked<'_>, to: Training) -> Result<(), Failure> {
     let (facilitator, guild) = (&asked.bot.facilitator, asked.guild);
     // What was kept for training alone is deleted from the disk, which takes a moment.
     asked.defer().await?;
     let training = facilitator.store.settings(guild).await?.training;
     // Training may have been turned off since the question: then there is nothing to agree to.
-    if !agreed || training != Training::Off {
-        facilitator
-            .set_consent(guild, asked.member(), agreed)
-            .await?;
+    if to == Training::Off || training != Training::Off {
+        facilitator.set_consent(guild, asked.member(), to).await?;
     }
     let consent = facilitator.store.consent(guild, asked.member()).await?;
     asked

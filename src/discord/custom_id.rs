@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
+use crate::deliberation::guild::Training;
 use crate::deliberation::retraining::Model;
 use crate::deliberation::round::CandidateKey;
 use crate::deliberation::round::board::Item;
@@ -53,8 +54,9 @@ pub enum CustomId {
     Status { round: u32, stage: u8 },
     /// Hands the opinion back to its author after a round was cancelled.
     Handback { round: u32 },
-    /// Agrees to training, or does not.
-    Consent { agreed: bool },
+    /// Agrees to what was asked when the button was shown, [`Training::Off`] to nothing: what the
+    /// guild has settled may have changed since.
+    Consent { to: Training },
     /// Confirms a retraining whose estimate was shown.
     Retrain { model: Model },
     /// Does without it.
@@ -136,8 +138,11 @@ impl fmt::Display for CustomId {
             Self::End { round } => write!(f, "end:{round}"),
             Self::Status { round, stage } => write!(f, "status:{round}:{stage}"),
             Self::Handback { round } => write!(f, "handback:{round}"),
-            Self::Consent { agreed: true } => f.write_str("consent:yes"),
-            Self::Consent { agreed: false } => f.write_str("consent:no"),
+            Self::Consent { to: Training::Off } => f.write_str("consent:no"),
+            Self::Consent { to: Training::Own } => f.write_str("consent:own"),
+            Self::Consent {
+                to: Training::Shared,
+            } => f.write_str("consent:shared"),
             Self::Retrain { model } => write!(f, "retrain:{}", name_of(*model)),
             Self::LeaveTraining { model } => write!(f, "leave:{}", name_of(*model)),
             Self::StopTraining { number } => write!(f, "halt:{number}"),
@@ -154,10 +159,11 @@ impl FromStr for CustomId {
 }
 
 fn parse(text: &str) -> Option<CustomId> {
-    match text {
-        "consent:yes" => return Some(CustomId::Consent { agreed: true }),
-        "consent:no" => return Some(CustomId::Consent { agreed: false }),
-        _ => {}
+    for to in [Training::Off, Training::Own, Training::Shared] {
+        let id = CustomId::Consent { to };
+        if id.to_string() == text {
+            return Some(id);
+        }
     }
     for model in [Model::RewardModel, Model::Generator] {
         for id in [
@@ -286,7 +292,8 @@ mod tests {
                         model: Model::Generator,
                     },
                     _ => CustomId::Consent {
-                        agreed: small % 2 == 0,
+                        to: [Training::Off, Training::Own, Training::Shared]
+                            [usize::from(small % 3)],
                     },
                 }
             })
@@ -325,7 +332,8 @@ mod tests {
             "delete:1",
             "consent",
             "consent:1",
-            "consent:yes:1",
+            "consent:yes",
+            "consent:own:1",
             "retrain:1",
             "halt:reward",
         ] {

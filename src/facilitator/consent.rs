@@ -28,12 +28,12 @@ impl<P: Platform> Facilitator<P> {
         if self.store.consent(guild, member).await?.is_some() {
             return Ok(Training::Off);
         }
-        self.save_consent(guild, member, false).await?;
+        self.save_consent(guild, member, Training::Off).await?;
         Ok(training)
     }
 
-    /// A member agrees to training in a guild, or does not. Texts that were kept for it alone are
-    /// then deleted, also from the disk.
+    /// A member agrees to training in a guild as far as was asked, [`Training::Off`] is not at all.
+    /// Texts that were kept for it alone are then deleted, also from the disk.
     ///
     /// # Errors
     /// The store's.
@@ -41,25 +41,36 @@ impl<P: Platform> Facilitator<P> {
         self: &Arc<Self>,
         guild: Guild,
         member: Member,
-        agreed: bool,
+        to: Training,
     ) -> Result<()> {
-        let alone = self.consenting.lock().await;
-        self.save_consent(guild, member, agreed).await?;
-        if agreed {
-            return Ok(());
+        let _alone = self.consenting.lock().await;
+        if to == Training::Off {
+            // First, and the answer last: after a crash in between, the member still agrees, and
+            // saying no again does all of it again.
+            self.release(guild, member).await?;
         }
+        self.save_consent(guild, member, to).await?;
+        if to == Training::Off {
+            // Also in what was gathered meanwhile.
+            self.forget_in_retrainings(guild, member).await?;
+        }
+        Ok(())
+    }
+
+    /// Nothing of a member is kept for training alone, or learned from, any more.
+    pub(super) async fn release(self: &Arc<Self>, guild: Guild, member: Member) -> Result<()> {
         self.forget_in_retrainings(guild, member).await?;
-        let mut released = false;
+        let before = self.store.consent(guild, member).await?;
+        let mut on_disk = before.is_some_and(|consent| consent.agreed);
         for mut round in self.rounds(guild).await? {
             // In most there is nothing: they need not be taken up.
             if round.release_text(member) {
-                released |= self
+                on_disk |= self
                     .update(round.key, |round, _| round.release_text(member))
                     .await?;
             }
         }
-        drop(alone);
-        if released {
+        if on_disk {
             self.store.rewrite().await?;
         }
         Ok(())
@@ -108,11 +119,16 @@ impl<P: Platform> Facilitator<P> {
         self.update(key, |round, _| round.delete_texts(&keep)).await
     }
 
-    async fn save_consent(&self, guild: Guild, member: Member, agreed: bool) -> Result<()> {
+    /// Nobody agrees to more than they were asked, or than there is; who agreed to more before, by
+    /// another button, still does.
+    async fn save_consent(&self, guild: Guild, member: Member, to: Training) -> Result<()> {
         let training = self.store.settings(guild).await?.training;
+        let agreed = to != Training::Off;
+        let before = self.store.consent(guild, member).await?;
+        let shared = to == Training::Shared && training == Training::Shared;
         let consent = Consent {
             agreed,
-            shared: agreed && training == Training::Shared,
+            shared: agreed && (shared || before.is_some_and(|consent| consent.shared)),
             at: self.clock.now(),
         };
         self.store.save_consent(guild, member, consent).await

@@ -18,7 +18,7 @@ use crate::inference::model_files::sha256_of_bytes;
 use crate::inference::prompts::{Brief, Revision};
 use crate::training::versions::VersionId;
 
-pub use resident::Resident;
+pub use resident::{Resident, own_version};
 
 /// Writes candidates and predicts ratings.
 pub trait Models: Send + Sync + 'static {

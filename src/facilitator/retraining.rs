@@ -22,6 +22,7 @@ use tempfile::NamedTempFile;
 use tokio::sync::watch;
 
 use super::driver::wait_for;
+use super::models::own_version;
 use super::platform::Platform;
 use super::{Facilitator, NoSuchRetraining};
 use crate::deliberation::guild::Training;
@@ -34,9 +35,10 @@ use crate::deliberation::retraining::{
 use crate::deliberation::round::Time;
 use crate::deliberation::training_data::Gathered;
 use crate::inference::model_files::sync_folder;
-use crate::training::card::{Judged, Kind};
+use crate::training::card::{Judged, Kind, question_hash};
 use crate::training::checkpoint::Checkpoint;
 use crate::training::gate::{Comparison, ROUNDS_NEEDED, Verdict};
+use crate::training::generator::has_good_statements;
 use crate::training::imported;
 use crate::training::versions::{self, Version, VersionId, VersionName, Versions};
 
@@ -113,8 +115,8 @@ pub struct Outlook {
     pub gathered: Gathered,
     /// Deliberations that were imported.
     pub imported: usize,
-    /// Of all these, those that the active version has not seen: only they can tell whether another
-    /// one is better.
+    /// Rounds that the active version has not seen, and imported questions: only they can tell whether
+    /// another one is better. Of a generator only those with statements that were found good.
     pub fresh: usize,
     /// Ratings beyond those of the last version.
     pub new_ratings: usize,
@@ -168,24 +170,44 @@ impl<P: Platform> Facilitator<P> {
     /// The store's; a damaged record of the active version.
     pub async fn outlook(&self, guild: Guild, model: Model) -> Result<Outlook> {
         let mut gathered = self.training_data(guild).await?;
-        gathered.deliberations.clear();
-        let imported = self.imported(guild).await?.1;
-        let versions = self.retrainings.versions(model.into(), guild);
-        let active = tokio::task::spawn_blocking(move || versions.active()).await??;
+        let tells: fn(&Deliberation) -> bool = match model {
+            Model::RewardModel => |_| true,
+            Model::Generator => has_good_statements,
+        };
+        let kind = model.into();
+        let data_dir = self.retrainings.parts.data_dir.clone();
+        let (own, host) = (
+            self.retrainings.versions(kind, guild),
+            Versions::new(kind, &data_dir, None),
+        );
+        let (active, seen_questions, offer) = tokio::task::spawn_blocking(move || {
+            let active = own.active()?;
+            let version = match active {
+                VersionId::Shipped => host.active().and_then(|id| host.load(&id)),
+                _ => own.load(&active),
+            };
+            // Of one that is damaged nothing is known.
+            let version = version.ok().flatten();
+            let seen = version.map(|version| version.card.data.questions);
+            let offer = imported::offer(&imported::files(&data_dir, guild)?, tells)?;
+            anyhow::Ok((active, seen.unwrap_or_default(), offer))
+        })
+        .await??;
         let known = self.retrainings_of(guild);
         let of = |version: &VersionId| {
             let mut made = known.iter().filter(|made| made.model == model);
             made.find(|made| made.version() == Some(version.to_string().as_str()))
         };
         let seen = of(&active).and_then(|made| made.data.as_ref());
-        let fresh = match seen {
-            None => gathered.rounds.len() + imported,
-            Some(seen) => {
-                let seen: BTreeSet<&RoundKey> = seen.rounds.iter().collect();
-                let rounds = gathered.rounds.iter();
-                rounds.filter(|round| !seen.contains(round)).count()
-            }
-        };
+        let seen: BTreeSet<&RoundKey> = seen.iter().flat_map(|seen| &seen.rounds).collect();
+        let rounds = gathered.rounds.iter().zip(&gathered.deliberations);
+        let fresh_rounds = rounds.filter(|(round, deliberation)| {
+            let is_new = !seen.contains(round)
+                && !seen_questions.contains(&question_hash(&deliberation.question));
+            is_new && tells(deliberation)
+        });
+        let fresh = fresh_rounds.count() + offer.questions.difference(&seen_questions).count();
+        gathered.deliberations.clear();
         let made = |made: &&Retraining| made.model == model && made.version().is_some();
         let last = known.iter().rfind(made).and_then(|made| made.data.as_ref());
         let allowed = may_ask(
@@ -196,7 +218,8 @@ impl<P: Platform> Facilitator<P> {
             self.clock.now(),
         );
         let training = self.store.settings(guild).await?.training;
-        let estimate = self.retrainings.estimate(model, gathered.ratings);
+        let ratings = gathered.ratings + offer.ratings;
+        let estimate = self.retrainings.estimate(model, ratings);
         let refused = match allowed {
             Err(refused) => Some(refused),
             Ok(()) if estimate.is_none() => Some(Refused::CannotBeTrained),
@@ -215,7 +238,7 @@ impl<P: Platform> Facilitator<P> {
             before: self.retrainings.waiting().len(),
             first: known.is_empty(),
             gathered,
-            imported,
+            imported: offer.deliberations,
             fresh,
             refused,
         })
@@ -605,8 +628,6 @@ impl<P: Platform> Facilitator<P> {
         files.extend(self.imported(guild).await?.0);
         let own = self.retrainings.versions(kind, guild).folder;
         let against: VersionId = data.against.guild.parse()?;
-        let rounds = data.rounds.len();
-        let (members, ratings) = (data.members, data.ratings);
         Ok(Order {
             kind,
             data: files,
@@ -615,10 +636,7 @@ impl<P: Platform> Facilitator<P> {
                 VersionId::Stored(name) => Some(own.join(name.to_string())),
                 VersionId::Shipped | VersionId::Base => None,
             },
-            description: format!(
-                "{ratings} ratings by {members} members in {rounds} rounds, of a server and of those \
-                 that share with it"
-            ),
+            description: description(guild, data),
         })
     }
 
@@ -717,9 +735,12 @@ impl<P: Platform> Facilitator<P> {
             limits.versions_kept,
             data.against.clone(),
         );
+        let mut in_use = self.versions_in_use(key.guild);
+        // What becomes of it is still to be told.
+        in_use.extend(self.retraining(key)?.version_name().parse::<VersionName>());
         let (how, removed) = tokio::task::spawn_blocking(move || {
             let how = put_into_use(&own, &host, &out, &before)?;
-            anyhow::Ok((how, own.remove_all_but(kept)?))
+            anyhow::Ok((how, own.remove_all_but(kept, &in_use)?))
         })
         .await??;
         tracing::info!(
@@ -731,6 +752,16 @@ impl<P: Platform> Facilitator<P> {
         self.change_retraining(key, |retraining, now| retraining.end(how, now))
             .await?;
         self.forget_versions(key.guild, &removed).await
+    }
+
+    /// Of a guild's own versions those that rounds under way began with.
+    fn versions_in_use(&self, guild: Guild) -> BTreeSet<VersionName> {
+        let rounds = self.all_live();
+        let models = rounds.iter().filter_map(|live| live.round().models.clone());
+        models
+            .flat_map(|models| [models.generator, models.reward_model])
+            .filter_map(|name| own_version(&name, guild))
+            .collect()
     }
 
     /// What versions came from that are no more.
@@ -830,6 +861,8 @@ impl Retrainings {
         let trained = known
             .values()
             .filter(|made| made.model == model && made.version().is_some() && made.worked_s > 0)
+            // How many ratings were imported is not remembered.
+            .filter(|made| made.data.as_ref().is_some_and(|data| data.imported == 0))
             .max_by_key(|made| made.asked_at);
         let Some((made, data)) = trained.and_then(|made| Some((made, made.data.as_ref()?))) else {
             return Some(estimate);
@@ -919,6 +952,35 @@ fn figures(comparison: &Comparison) -> Figures {
 /// Whether a training ended there and nobody has taken up the version yet.
 fn is_complete(out: &Path) -> bool {
     !Checkpoint::exists(out) && Version::read(out).is_ok()
+}
+
+/// For the card: what a guild's version is trained on.
+fn description(guild: Guild, data: &TrainingSet) -> String {
+    let counted = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    };
+    let mut text = format!(
+        "{} by {} in {}",
+        counted(data.ratings, "rating"),
+        counted(data.members, "member"),
+        counted(data.rounds.len(), "round"),
+    );
+    let guilds: BTreeSet<Guild> = data.rounds.iter().map(|round| round.guild).collect();
+    let others = guilds.iter().filter(|other| **other != guild).count();
+    if others > 0 {
+        text.push_str(" of this server and ");
+        text.push_str(&counted(others, "other server"));
+        text.push_str(" that share");
+        if others == 1 {
+            text.push('s');
+        }
+    }
+    if data.imported > 0 {
+        text.push_str(", and ");
+        text.push_str(&counted(data.imported, "imported deliberation"));
+    }
+    text
 }
 
 /// Holds people's opinions.

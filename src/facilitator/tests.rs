@@ -98,7 +98,7 @@ impl Host {
             revisions: 0,
             notify: None,
             retention_days: 30,
-            training: false,
+            training: true,
         };
         change(&mut terms);
         let new = NewRound {

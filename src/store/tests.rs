@@ -70,7 +70,10 @@ fn in_rating(key: RoundKey) -> Round {
 fn over(key: RoundKey) -> Round {
     (0..)
         .flat_map(|seed| history(key, seed))
-        .find(|round| round.result().is_some() && round.texts_expire_at().is_some())
+        .find(|round| {
+            let has_texts = round.texts_expire_at().is_some();
+            round.terms.training && round.result().is_some() && has_texts
+        })
         .unwrap()
 }
 

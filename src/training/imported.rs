@@ -5,12 +5,14 @@
 
 pub mod polis;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
+use super::card::question_hash;
 use crate::deliberation::id::Guild;
 use crate::deliberation::record::Deliberation;
 use crate::inference::model_files::{sync_folder, temporary_file};
@@ -46,6 +48,39 @@ pub fn read(file: &Path) -> Result<Vec<Deliberation>> {
             })
         })
         .collect()
+}
+
+/// What imported deliberations offer to a training.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Offer {
+    pub deliberations: usize,
+    /// Ratings of agreement.
+    pub ratings: usize,
+    /// The hashes of the questions of those that can tell which of two versions is better: a
+    /// conversation is many deliberations on one.
+    pub questions: BTreeSet<String>,
+}
+
+/// What the files offer, where `tells` says which deliberations can tell versions apart.
+///
+/// # Errors
+/// As [`read`].
+pub fn offer(files: &[PathBuf], tells: impl Fn(&Deliberation) -> bool) -> Result<Offer> {
+    let mut offer = Offer::default();
+    for file in files {
+        for deliberation in read(file)? {
+            let statements = deliberation.statements.iter();
+            let ratings = statements.flat_map(|statement| statement.agreement.iter().flatten());
+            offer.deliberations += 1;
+            offer.ratings += ratings.count();
+            if tells(&deliberation) {
+                offer
+                    .questions
+                    .insert(question_hash(&deliberation.question));
+            }
+        }
+    }
+    Ok(offer)
 }
 
 /// Keeps deliberations under a name, in the place of those that had it.
@@ -122,6 +157,7 @@ fn file_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deliberation::record::RatedStatement;
 
     fn on(question: &str) -> Deliberation {
         Deliberation {
@@ -147,6 +183,25 @@ mod tests {
         assert_eq!(keep(data_dir, None, "b", &[on("Four?")]).unwrap(), all);
         let kept: Deliberation = serde_json::from_str(&fs::read_to_string(all).unwrap()).unwrap();
         assert_eq!(kept, on("Four?"));
+    }
+
+    #[test]
+    fn a_conversation_is_one_question_however_many_deliberations_it_makes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rated = on("One?");
+        rated.statements = vec![RatedStatement {
+            text: "Let it be as it is.".to_owned(),
+            agreement: vec![Some(6), None, Some(2)],
+            quality: None,
+            kind: None,
+        }];
+        let kept = [rated.clone(), rated, on("Two?")];
+        let file = keep(folder.path(), None, "polis", &kept).unwrap();
+        let all = offer(std::slice::from_ref(&file), |_| true).unwrap();
+        assert_eq!((all.deliberations, all.ratings), (3, 4));
+        assert_eq!(all.questions.len(), 2);
+        let some = offer(&[file], |one| !one.statements.is_empty()).unwrap();
+        assert_eq!(some.questions, [question_hash("One?")].into());
     }
 
     #[test]

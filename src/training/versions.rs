@@ -9,6 +9,7 @@
 //! A guild has versions of its own in `versions/guilds/<guild>/<kind>/`, which lie the same way. There
 //! `shipped` stands for whatever the host has active: until one of its own is, that one serves.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -188,6 +189,12 @@ impl Versions {
         Ok(Some(version))
     }
 
+    /// Of a version's card, which names its adapter by its own hash; `None` where there is none.
+    pub fn card_sha256(&self, name: &VersionName) -> Option<String> {
+        let card = fs::read(self.folder.join(&name.0).join(CARD));
+        card.ok().map(|card| sha256_of_bytes(&card))
+    }
+
     /// What the active version comes to on the base model that the settings name.
     ///
     /// `base_sha256` gives the hash of that model's GGUF, `None` if it is none; `text` as for
@@ -314,12 +321,17 @@ impl Versions {
         )
     }
 
-    /// Removes all but the `kept` latest of the versions in the folder, and what can no longer be gone
-    /// back to. The active one stays, however old it is. Returns the names of those removed.
+    /// Removes versions in the folder until `kept` are left: first those that never were active, or
+    /// can no longer be gone back to, each time the oldest first. The active one stays; those `in_use`
+    /// stay too, and are not counted. Returns the names of those removed.
     ///
     /// # Errors
     /// A damaged record of the active version, or a folder that cannot be read or written.
-    pub fn remove_all_but(&self, kept: usize) -> Result<Vec<VersionName>> {
+    pub fn remove_all_but(
+        &self,
+        kept: usize,
+        in_use: &BTreeSet<VersionName>,
+    ) -> Result<Vec<VersionName>> {
         let _lock = self.lock()?;
         let mut history = self.history()?;
         let mut names = self.stored()?;
@@ -327,13 +339,17 @@ impl Versions {
             let written = fs::metadata(self.folder.join(&name.0).join(ADAPTER));
             written.and_then(|file| file.modified()).ok()
         };
-        names.sort_by_cached_key(|name| (age(name), natural(name)));
+        let is_active = |name: &VersionName| history.active == VersionId::Stored(name.clone());
+        names.retain(|name| is_active(name) || !in_use.contains(name));
+        let surplus = names.len().saturating_sub(kept);
+        names.retain(|name| !is_active(name));
+        names.sort_by_cached_key(|name| {
+            let served = history.earlier.contains(&VersionId::Stored(name.clone()));
+            (served, age(name), natural(name))
+        });
         let mut removed = Vec::new();
-        for name in names.iter().take(names.len().saturating_sub(kept)) {
+        for name in names.iter().take(surplus) {
             let id = VersionId::Stored(name.clone());
-            if history.active == id {
-                continue;
-            }
             // First, so that nobody goes back to half a version.
             history.earlier.retain(|earlier| *earlier != id);
             self.write_history(&history)?;
@@ -815,19 +831,28 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_versions_are_kept_and_the_active_one() {
+    fn the_latest_versions_that_served_are_kept_and_the_active_one() {
         let host = host();
         let versions = host.versions();
-        let ids: Vec<VersionId> = (1..=5).map(|n| host.add(&format!("reward-{n}"))).collect();
+        let ids: Vec<VersionId> = (1..=6).map(|n| host.add(&format!("reward-{n}"))).collect();
         for id in [&ids[1], &ids[2], &ids[0]] {
             versions.activate(id, true).unwrap();
         }
-        let removed = versions.remove_all_but(2).unwrap();
-        let removed: Vec<String> = removed.iter().map(ToString::to_string).collect();
-        assert_eq!(removed, ["reward-2", "reward-3"]);
-        assert_eq!(host.files(), ["active", "reward-1", "reward-4", "reward-5"]);
+        let remove = |kept, in_use: &[&str]| -> Vec<String> {
+            let in_use = in_use.iter().map(|name| name.parse().unwrap()).collect();
+            let removed = versions.remove_all_but(kept, &in_use).unwrap();
+            removed.iter().map(ToString::to_string).collect()
+        };
+        assert!(remove(6, &[]).is_empty());
+        assert!(remove(5, &["reward-4"]).is_empty());
+        // Those that never served go before those that can be gone back to.
+        assert_eq!(remove(4, &["reward-4"]), ["reward-5"]);
+        let removed = remove(1, &["reward-1", "reward-4"]);
+        assert_eq!(removed, ["reward-6", "reward-2", "reward-3"]);
+        assert_eq!(host.files(), ["active", "reward-1", "reward-4"]);
+        assert_eq!(remove(1, &[]), ["reward-4"]);
+        assert!(remove(0, &[]).is_empty());
         assert_eq!(versions.rollback().unwrap().to, VersionId::Shipped);
-        assert!(versions.remove_all_but(3).unwrap().is_empty());
     }
 
     #[test]

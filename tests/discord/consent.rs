@@ -29,7 +29,7 @@ async fn members_are_asked_once_and_what_those_write_who_agree_is_kept() {
         json!({ "training": "own", "rating": "private" }),
     );
     let trains =
-        "Training: what those members write and rate who agree trains this server's models";
+        "Training: the opinions and ratings of members who agree train this server's models";
     says(&set.await, trains);
     says(&town.runs(&mayor, "settings show", json!({})).await, trains);
 
@@ -37,12 +37,12 @@ async fn members_are_asked_once_and_what_those_write_who_agree_is_kept() {
     let card = town.opens_round(json!({})).await;
     says(
         &card,
-        "of those alone who agree when they are asked in private",
+        "of members who agree train the models; everybody is asked in private",
     );
     let opinions = night_buses().opinions;
     let first = write(ada, &card, &opinions[1]).await;
     says(&first, QUESTION);
-    let agreed = press(ada, &first, "consent:yes").await;
+    let agreed = press(ada, &first, "consent:own").await;
     assert!(agreed.is_ephemeral());
     says(&agreed, "**You agreed on <t:");
     let changed = write(ada, &card, &opinions[0]).await;
@@ -50,8 +50,8 @@ async fn members_are_asked_once_and_what_those_write_who_agree_is_kept() {
     asks_nothing(&changed);
     // Dina does not answer.
     for (member, opinion, answer) in [
-        (ben, &opinions[1], Some("consent:yes")),
-        (cem, &opinions[2], Some("consent:yes")),
+        (ben, &opinions[1], Some("consent:own")),
+        (cem, &opinions[2], Some("consent:own")),
         (dina, &opinions[3], None),
         (eli, &opinions[4], Some("consent:no")),
     ] {
@@ -60,7 +60,7 @@ async fn members_are_asked_once_and_what_those_write_who_agree_is_kept() {
         if let Some(button) = answer {
             let answered = press(member, &receipt, button).await;
             let yes = answered.text().contains("**You agreed on <t:");
-            assert_eq!(yes, button == "consent:yes", "{}", answered.text());
+            assert_eq!(yes, button == "consent:own", "{}", answered.text());
         }
     }
 
@@ -109,7 +109,7 @@ async fn members_are_asked_once_and_what_those_write_who_agree_is_kept() {
     );
     let said = town.runs(dina, "privacy training", json!({})).await;
     says(&said, "train no model.**");
-    says(&press(dina, &said, "consent:yes").await, "**You agreed on");
+    says(&press(dina, &said, "consent:own").await, "**You agreed on");
     says(
         &town.runs(eli, "privacy what", json!({})).await,
         "/privacy training",

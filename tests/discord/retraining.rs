@@ -230,7 +230,7 @@ async fn opens_a_round(town: &Town, subject: &str, first: bool) -> Message {
     for (number, member) in town.members.iter().enumerate() {
         let receipt = write(member, &card, &opinion(subject, number)).await;
         if first {
-            press(member, &receipt, "consent:yes").await;
+            press(member, &receipt, "consent:own").await;
         }
     }
     town.organises("round close", round_option(&card)).await;

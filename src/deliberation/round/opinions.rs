@@ -167,9 +167,10 @@ impl Round {
     }
 
     /// Deletes the critiques and the opinions' texts. Those of members who agreed to training stay
-    /// where there is a result: nothing else trains anything. Ratings and the result stay.
+    /// where there is a result and the round was opened to train models: nothing else trains anything.
+    /// Ratings and the result stay.
     pub fn delete_texts(&mut self, agreed: &BTreeSet<Member>) {
-        let of_use = self.result().is_some();
+        let of_use = self.terms.training && self.result().is_some();
         for (member, opinion) in &mut self.opinions {
             opinion.kept_for_training = of_use && opinion.text.is_some() && agreed.contains(member);
             if !opinion.kept_for_training {

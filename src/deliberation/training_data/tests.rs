@@ -213,6 +213,9 @@ fn a_round_that_teaches_nothing_is_counted_with_the_reason() {
     let mut round = Ratings::ALL.concluded();
     let two = members([1, 2, 77]);
     assert_eq!(reason(&round, &two), (NotUsable::TooFewAgreed, 1));
+    let mut without = round.clone();
+    without.terms.training = false;
+    assert_eq!(reason(&without, &everybody), (NotUsable::OpenedWithout, 1));
     round.delete_texts(&two);
     assert_eq!(reason(&round, &everybody), (NotUsable::TextsDeleted, 1));
 

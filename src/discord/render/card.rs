@@ -97,15 +97,15 @@ fn terms(wording: &Wording, round: &Round) -> String {
 /// The truth about who can read what, on this host and in this round.
 fn privacy(host: &HostFacts, wording: &Wording, round: &Round) -> String {
     if !round.is_open() {
-        return match round.texts_expire_at() {
-            Some(when) if round.terms.training => {
-                let but = wording.say("privacy-but-training", &[]);
-                let deleted = wording.say("privacy-deleted-at", &[("when", on(when).into())]);
-                format!("{deleted} {but}")
-            }
+        let deleted = match round.texts_expire_at() {
             Some(when) => wording.say("privacy-deleted-at", &[("when", on(when).into())]),
             None => wording.say("privacy-deleted", &[]),
         };
+        if !round.terms.training || round.result().is_none() {
+            return deleted;
+        }
+        let but = wording.say("privacy-but-training", &[]);
+        return format!("{deleted} {but}");
     }
     let terms = &round.terms;
     let mut lines = vec![

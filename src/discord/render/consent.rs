@@ -19,7 +19,7 @@ pub fn asking_for_consent(wording: &Wording, receipt: Look, training: Training) 
         content: Look::of(content).content,
         ..receipt
     };
-    asking.buttons([agree(wording), refuse(wording)])
+    asking.buttons([agree(wording, training), refuse(wording)])
 }
 
 /// What a member's opinions and ratings train, and the button that changes it.
@@ -42,20 +42,21 @@ pub fn consent(wording: &Wording, training: Training, consent: Option<Consent>) 
     }
     let look = Look::of(text);
     match (agreed, training) {
-        (Some(_), _) if more => look.buttons([agree(wording), refuse(wording)]),
+        (Some(_), _) if more => look.buttons([agree(wording, training), refuse(wording)]),
         (Some(_), _) => look.buttons([refuse(wording)]),
         // There is nothing to agree to.
         (None, Training::Off) => look,
-        (None, _) => look.buttons([agree(wording)]),
+        (None, _) => look.buttons([agree(wording, training)]),
     }
 }
 
-fn agree(wording: &Wording) -> Button {
-    let id = CustomId::Consent { agreed: true };
+/// To no more than what is asked beside it.
+fn agree(wording: &Wording, to: Training) -> Button {
+    let id = CustomId::Consent { to };
     Button::other(id, wording.say("button-agree", &[]))
 }
 
 fn refuse(wording: &Wording) -> Button {
-    let id = CustomId::Consent { agreed: false };
+    let id = CustomId::Consent { to: Training::Off };
     Button::other(id, wording.say("button-rather-not", &[]))
 }

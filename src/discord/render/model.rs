@@ -391,6 +391,9 @@ fn unusable(wording: &Wording, outlook: &Outlook) -> Option<String> {
         .iter()
         .filter_map(|(why, &rounds)| match why {
             NotUsable::Open | NotUsable::Cancelled => None,
+            NotUsable::OpenedWithout => {
+                Some(wording.say("unusable-without", &[("rounds", rounds.into())]))
+            }
             NotUsable::TooFewAgreed => {
                 Some(wording.say("unusable-agreed", &[("rounds", rounds.into())]))
             }
@@ -882,7 +885,7 @@ mod tests {
             &[
                 "Active: **reward-1**, this server's own",
                 "four invented deliberations",
-                "60 more than the last version had. 9 rounds are new",
+                "60 more than the last version had. 9 rounds that the active version has not seen",
                 "Not usable: 2 rounds whose opinions are deleted.",
                 "A retraining is worth a try, and takes about 3 hours",
                 "Active: **shipped**, the host's",

@@ -590,12 +590,17 @@ fn a_member_is_told_what_their_ratings_train_and_can_change_it() {
 #[test]
 fn the_card_tells_where_ratings_train_models() {
     let mut round = rated(training());
-    let asked = "of those alone who agree when they are asked in private";
+    let asked = "of members who agree train the models; everybody is asked in private";
     shows(&drawn(&round, Item::Card), &[asked]);
     shows_nothing_of(&drawn(&rated(private()), Item::Card), &[asked]);
     conclude(&mut round);
-    let kept = "Those of members who agreed that they train the models are kept.";
-    shows(&drawn(&round, Item::Card), &[kept]);
+    let kept = "Opinions of members who agreed to training are kept for it.";
+    shows(&drawn(&round, Item::Card), &["are deleted <t:", kept]);
+    round.delete_texts(&BTreeSet::from([Member(1)]));
+    shows(&drawn(&round, Item::Card), &["have been deleted.", kept]);
+    let mut cancelled = with_opinions(&OPINIONS, training());
+    cancelled.cancel(ORGANISER, at(60)).unwrap();
+    shows_nothing_of(&drawn(&cancelled, Item::Card), &[kept]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::inference::model_files::{self, HashedAdapter, ModelFiles, Progress};
 use crate::inference::reward::{RewardEngine, RewardModel};
 use crate::inference::serving::ServedModel;
 use crate::training::card::Kind;
-use crate::training::versions::{Serving, Version, VersionId};
+use crate::training::versions::{Serving, Version, VersionId, VersionName, Versions};
 
 /// The versions that are in memory, of each kind as many as `models.resident` says; whoever uses one
 /// that has to make room keeps it until the work is done.
@@ -37,7 +37,8 @@ impl Resident {
             load_generator(config, version).await
         };
         let room = config.models.resident;
-        self.generators.get(name, room, load).await
+        let key = held_as(config, Kind::Generator, name).await?;
+        self.generators.get(&key, room, load).await
     }
 
     /// A version of the reward model, loaded if need be.
@@ -54,7 +55,8 @@ impl Resident {
             load_reward_model(config, version).await
         };
         let room = config.models.resident;
-        self.reward_models.get(name, room, load).await
+        let key = held_as(config, Kind::Reward, name).await?;
+        self.reward_models.get(&key, room, load).await
     }
 }
 
@@ -71,6 +73,17 @@ pub(super) async fn active(config: &Config, guild: Option<Guild>) -> Result<Mode
         })
     })
     .await?
+}
+
+/// Which of a guild's own versions that is, if it is one.
+pub fn own_version(name: &str, guild: Guild) -> Option<VersionName> {
+    match name.parse() {
+        Ok(Name {
+            guild: Some(of),
+            id: VersionId::Stored(version),
+        }) if of == guild => Some(version),
+        _ => None,
+    }
 }
 
 /// Where a version lies and what it is called there: `base`, `shipped`, `v3`, `guild-7/v3`.
@@ -111,29 +124,15 @@ const OF_GUILD: &str = "guild-";
 
 fn chosen(config: &Config, kind: Kind, guild: Option<Guild>) -> Result<Name> {
     if let Some(guild) = guild {
-        let id = config.guild_versions(kind, guild)?.active()?;
-        let name = Name {
-            guild: Some(guild),
-            id,
-        };
-        match name.id {
-            // In a guild that is what the host uses.
-            VersionId::Shipped => {}
-            VersionId::Base => {
-                return Ok(Name {
-                    guild: None,
-                    ..name
-                });
-            }
-            VersionId::Stored(_) => match read(config, kind, &name) {
-                Ok(_) => return Ok(name),
-                Err(error) => tracing::error!(
-                    %guild,
-                    version = %name.id,
-                    error = format!("{error:#}"),
-                    "a guild's version cannot be used, the host's is used instead"
-                ),
-            },
+        match chosen_by(config, kind, guild) {
+            Ok(Some(name)) => return Ok(name),
+            Ok(None) => {}
+            Err(error) => tracing::error!(
+                %guild,
+                %kind,
+                error = format!("{error:#}"),
+                "a guild's version cannot be used, the host's is used instead"
+            ),
         }
     }
     let serving = config.versions(kind)?.serving(
@@ -145,6 +144,38 @@ fn chosen(config: &Config, kind: Kind, guild: Option<Guild>) -> Result<Name> {
         Serving::Base | Serving::ShippedForAnother { .. } => VersionId::Base,
     };
     Ok(Name { guild: None, id })
+}
+
+/// `None`: what the host uses.
+fn chosen_by(config: &Config, kind: Kind, guild: Guild) -> Result<Option<Name>> {
+    let id = config.guild_versions(kind, guild)?.active()?;
+    Ok(match id {
+        VersionId::Shipped => None,
+        VersionId::Base => Some(Name { guild: None, id }),
+        VersionId::Stored(_) => {
+            let guild = Some(guild);
+            let name = Name { guild, id };
+            read(config, kind, &name)?;
+            Some(name)
+        }
+    })
+}
+
+/// What a version is called in memory: by its card too, since a name comes back when a guild was
+/// erased and begins anew.
+async fn held_as(config: &Config, kind: Kind, name: &str) -> Result<String> {
+    let (config, name) = (config.clone(), name.parse::<Name>()?);
+    tokio::task::spawn_blocking(move || {
+        let card = match &name.id {
+            VersionId::Base | VersionId::Shipped => None,
+            VersionId::Stored(version) => versions(&config, kind, &name)?.card_sha256(version),
+        };
+        Ok(match card {
+            Some(sha256) => format!("{name} {sha256}"),
+            None => name.to_string(),
+        })
+    })
+    .await?
 }
 
 /// The version of that name, or what is in use instead if it is gone; `None` is the base model.
@@ -168,11 +199,7 @@ async fn find(config: &Config, kind: Kind, name: &str) -> Result<Option<Version>
 /// Reads a version, and checks that it was trained on the base model and with the prompts of the
 /// settings.
 fn read(config: &Config, kind: Kind, name: &Name) -> Result<Option<Version>> {
-    let versions = match name.guild {
-        None => config.versions(kind)?,
-        Some(guild) => config.guild_versions(kind, guild)?,
-    };
-    let Some(version) = versions.load(&name.id)? else {
+    let Some(version) = versions(config, kind, name)?.load(&name.id)? else {
         return Ok(None);
     };
     let card = &version.card;
@@ -183,6 +210,13 @@ fn read(config: &Config, kind: Kind, name: &Name) -> Result<Option<Version>> {
     );
     card.check_templates(|template| config.text(template))?;
     Ok(Some(version))
+}
+
+fn versions(config: &Config, kind: Kind, name: &Name) -> Result<Versions> {
+    match name.guild {
+        None => config.versions(kind),
+        Some(guild) => config.guild_versions(kind, guild),
+    }
 }
 
 fn base_sha256(config: &Config, kind: Kind) -> Result<Option<String>> {
@@ -276,7 +310,11 @@ impl<T> Shelf<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
     use anyhow::bail;
+    use tempfile::TempDir;
 
     use super::*;
 
@@ -294,6 +332,56 @@ mod tests {
             "guild-7/../v3",
         ] {
             assert!(text.parse::<Name>().is_err(), "{text}");
+        }
+    }
+
+    const GUILD: Guild = Guild(7);
+
+    fn config() -> (Config, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::load(None).unwrap();
+        config.data_dir = folder.path().to_owned();
+        (config, folder)
+    }
+
+    #[test]
+    fn a_damaged_record_of_a_guild_leaves_it_with_the_hosts_version() {
+        let (config, _folder) = config();
+        let host = config.versions(Kind::Reward).unwrap();
+        host.activate(&VersionId::Base, false).unwrap();
+        let own = config.guild_versions(Kind::Reward, GUILD).unwrap();
+        fs::create_dir_all(&own.folder).unwrap();
+        fs::write(own.folder.join("active"), "{\"format\": 1, \"act").unwrap();
+        let chosen = chosen(&config, Kind::Reward, Some(GUILD)).unwrap();
+        assert_eq!(chosen.to_string(), "base");
+    }
+
+    #[tokio::test]
+    async fn a_version_that_comes_back_under_its_name_is_another_one_in_memory() {
+        let (config, _folder) = config();
+        let own = config.guild_versions(Kind::Reward, GUILD).unwrap();
+        let place = own.folder.join("reward-1");
+        fs::create_dir_all(&place).unwrap();
+        let held = async || {
+            let held = held_as(&config, Kind::Reward, "guild-7/reward-1").await;
+            held.unwrap()
+        };
+        let gone = held().await;
+        fs::write(place.join("card.json"), "one").unwrap();
+        let first = held().await;
+        assert_eq!(held().await, first);
+        fs::write(place.join("card.json"), "another").unwrap();
+        assert_eq!(BTreeSet::from([gone, first, held().await]).len(), 3);
+        let shipped = held_as(&config, Kind::Reward, "shipped").await;
+        assert_eq!(shipped.unwrap(), "shipped");
+    }
+
+    #[test]
+    fn a_guild_has_the_versions_that_lie_in_its_folder() {
+        let own = |name| own_version(name, Guild(7)).map(|version| version.to_string());
+        assert_eq!(own("guild-7/v3"), Some("v3".to_owned()));
+        for other in ["guild-8/v3", "v3", "shipped", "guild-7/shipped", "7/v3"] {
+            assert_eq!(own(other), None, "{other}");
         }
     }
 

@@ -19,11 +19,16 @@ impl Host {
         store.save_settings(guild, &settings).await.unwrap();
     }
 
-    async fn agrees(&self, guild: Guild, members: impl IntoIterator<Item = u64>, agreed: bool) {
+    async fn agrees(&self, guild: Guild, members: impl IntoIterator<Item = u64>, to: Training) {
         for member in members {
-            let set = self.facilitator.set_consent(guild, Member(member), agreed);
+            let set = self.facilitator.set_consent(guild, Member(member), to);
             set.await.unwrap();
         }
+    }
+
+    async fn said(&self, member: u64) -> Consent {
+        let said = self.facilitator.store.consent(GUILD, Member(member)).await;
+        said.unwrap().expect("an answer")
     }
 
     /// A round of members 1 to 3, who rate all candidates 6.
@@ -64,10 +69,9 @@ async fn everybody_is_asked_once_where_there_is_training() {
     host.settles(GUILD, Training::Shared).await;
     assert_eq!(host.asks(1).await, Training::Shared);
     assert_eq!(host.asks(1).await, Training::Off);
-    let said = host.facilitator.store.consent(GUILD, Member(1)).await;
-    assert!(matches!(said.unwrap(), Some(Consent { agreed: false, .. })));
+    assert!(!host.said(1).await.agreed);
     // Who has answered unasked.
-    host.agrees(GUILD, [2], true).await;
+    host.agrees(GUILD, [2], Training::Own).await;
     assert_eq!(host.asks(2).await, Training::Off);
     // Who had everything erased is as new.
     let erased = host.facilitator.erase_member(GUILD, Member(2));
@@ -76,12 +80,53 @@ async fn everybody_is_asked_once_where_there_is_training() {
 }
 
 #[tokio::test]
+async fn nobody_agrees_to_more_than_they_were_asked() {
+    let host = Host::new().await;
+    host.settles(GUILD, Training::Own).await;
+    assert_eq!(host.asks(1).await, Training::Own);
+    // It shares since.
+    host.settles(GUILD, Training::Shared).await;
+    host.agrees(GUILD, [1], Training::Own).await;
+    let said = host.said(1).await;
+    assert!(said.agreed && !said.shared);
+    host.agrees(GUILD, [1], Training::Shared).await;
+    assert!(host.said(1).await.shared);
+    // The first question again takes nothing back.
+    host.agrees(GUILD, [1], Training::Own).await;
+    assert!(host.said(1).await.shared);
+    // It no longer shares.
+    host.settles(GUILD, Training::Own).await;
+    host.agrees(GUILD, [2], Training::Shared).await;
+    let said = host.said(2).await;
+    assert!(said.agreed && !said.shared);
+    host.agrees(GUILD, [1], Training::Off).await;
+    let said = host.said(1).await;
+    assert!(!said.agreed && !said.shared);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_in_the_middle_of_a_no_goes_with_the_next_no() {
+    let host = Host::new().await;
+    host.settles(GUILD, Training::Own).await;
+    let key = host.concluded().await;
+    host.agrees(GUILD, 1..=3, Training::Own).await;
+    host.texts_expire().await;
+    // The texts are released, the answer is not saved.
+    let no = host.facilitator.release(GUILD, Member(3));
+    no.await.unwrap();
+    assert_eq!(host.texts(key).await, [1, 2]);
+    assert!(host.said(3).await.agreed);
+    host.agrees(GUILD, [3], Training::Off).await;
+    assert!(!host.said(3).await.agreed);
+}
+
+#[tokio::test]
 async fn texts_of_those_who_agreed_stay_until_they_say_no() {
     let host = Host::new().await;
     host.settles(GUILD, Training::Own).await;
     let key = host.concluded().await;
-    host.agrees(GUILD, [1, 3], true).await;
-    host.agrees(GUILD, [2], false).await;
+    host.agrees(GUILD, [1, 3], Training::Own).await;
+    host.agrees(GUILD, [2], Training::Off).await;
     assert_eq!(host.texts(key).await, [1, 2, 3]);
     host.texts_expire().await;
     assert_eq!(host.texts(key).await, [1, 3]);
@@ -91,7 +136,7 @@ async fn texts_of_those_who_agreed_stay_until_they_say_no() {
     host.settles(GUILD, Training::Off).await;
     host.texts_expire().await;
     assert_eq!(host.texts(key).await, [1, 3]);
-    host.agrees(GUILD, [3], false).await;
+    host.agrees(GUILD, [3], Training::Off).await;
     assert_eq!(host.texts(key).await, [1]);
     let erased = host.facilitator.erase_member(GUILD, Member(1));
     assert_eq!(erased.await.unwrap(), 1);
@@ -102,7 +147,7 @@ async fn texts_of_those_who_agreed_stay_until_they_say_no() {
 async fn nothing_is_kept_where_training_is_off() {
     let host = Host::new().await;
     let key = host.concluded().await;
-    host.agrees(GUILD, 1..=3, true).await;
+    host.agrees(GUILD, 1..=3, Training::Own).await;
     host.texts_expire().await;
     assert_eq!(host.texts(key).await, [] as [u64; 0]);
 }
@@ -112,9 +157,9 @@ async fn a_text_that_was_kept_and_is_no_longer_is_on_the_disk_no_more() {
     let host = Host::new().await;
     host.settles(GUILD, Training::Own).await;
     let key = host.concluded().await;
-    host.agrees(GUILD, 1..=3, true).await;
+    host.agrees(GUILD, 1..=3, Training::Own).await;
     host.texts_expire().await;
-    host.agrees(GUILD, 1..=3, false).await;
+    host.agrees(GUILD, 1..=3, Training::Off).await;
     assert_eq!(host.texts(key).await, [] as [u64; 0]);
     host.facilitator.stop().await.unwrap();
     let files = files_in(host.folder.path());
@@ -154,7 +199,7 @@ async fn a_guild_is_trained_on_its_own_rounds_and_on_those_of_others_where_both_
     let agree = async |training| {
         for guild in [GUILD, VILLAGE] {
             host.settles(guild, training).await;
-            host.agrees(guild, 1..=3, true).await;
+            host.agrees(guild, 1..=3, training).await;
         }
     };
     agree(Training::Own).await;
@@ -175,7 +220,7 @@ async fn a_guild_is_trained_on_its_own_rounds_and_on_those_of_others_where_both_
     assert_eq!(host.training_data(VILLAGE).await.rounds[0], elsewhere.key);
 
     // Each guild asks for itself.
-    host.agrees(VILLAGE, [1], false).await;
+    host.agrees(VILLAGE, [1], Training::Off).await;
     let gathered = host.training_data(GUILD).await;
     assert_eq!(gathered.rounds, own);
     assert_eq!(gathered.unusable[&NotUsable::TooFewAgreed], 1);
@@ -193,7 +238,7 @@ async fn who_had_everything_erased_is_not_trained_on() {
     host.rate_all(key, 6).await;
     host.clock.advance(TimeDelta::hours(1));
     host.until_settled(key).await;
-    host.agrees(GUILD, 1..=4, true).await;
+    host.agrees(GUILD, 1..=4, Training::Own).await;
     let before = host.training_data(GUILD).await;
     assert_eq!((before.members, before.ratings), (4, 12));
     let erased = host.facilitator.erase_member(GUILD, Member(2));

@@ -9,11 +9,14 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::deliberation::guild::{GuildSettings, Training};
+use crate::deliberation::record::{Deliberation, RatedStatement};
 use crate::deliberation::retraining::{How, Model, Refused, Retraining, State};
+use crate::deliberation::round::ModelVersions;
 use crate::facilitator::retraining::{Control, Ended, Estimate, HeldUp, Order, Trainer};
 use crate::training::card::tests::{better, card};
 use crate::training::card::{Card, Judged};
 use crate::training::gate::Verdict;
+use crate::training::imported;
 use crate::training::versions::{Version, VersionId};
 use crate::transformer::adapter::{Adapter, LowRank};
 
@@ -128,7 +131,9 @@ impl Host {
         let store = &self.facilitator.store;
         store.save_settings(GUILD, &settings).await.unwrap();
         for member in members.clone() {
-            let agrees = self.facilitator.set_consent(GUILD, Member(member), true);
+            let agrees = self
+                .facilitator
+                .set_consent(GUILD, Member(member), Training::Own);
             agrees.await.unwrap();
         }
         for _ in 0..rounds {
@@ -181,6 +186,26 @@ impl Host {
         said.last().unwrap().clone()
     }
 
+    /// Deliberations on these questions, each with two ratings and the quality of its statement.
+    fn imports(&self, on: &[(&str, Option<u8>)]) {
+        let deliberation = |&(question, quality): &(&str, _)| Deliberation {
+            id: None,
+            topic: None,
+            question: question.to_owned(),
+            opinions: vec!["It is as it is.".to_owned(); 3],
+            weights: vec![1.0; 3],
+            statements: vec![RatedStatement {
+                text: "Let everything stay as it is for now, and see again next year.".to_owned(),
+                agreement: vec![Some(6), Some(7), None],
+                quality,
+                kind: None,
+            }],
+        };
+        let deliberations: Vec<Deliberation> = on.iter().map(deliberation).collect();
+        let data_dir = self.folder.path().join("data");
+        imported::keep(&data_dir, None, "polis", &deliberations).unwrap();
+    }
+
     fn active(&self) -> String {
         let versions = self.facilitator.versions_of(GUILD, REWARD);
         versions.active().unwrap().to_string()
@@ -217,6 +242,7 @@ async fn a_version_that_is_better_becomes_active_and_nothing_else_is_left() {
 
     let (order, data) = host.trainer.orders().pop().unwrap();
     assert_eq!(order.against, None);
+    assert_eq!(order.description, "72 ratings by 3 members in 8 rounds");
     assert_eq!(data.lines().count(), 8);
     assert!(data.contains("Member number 2 thinks so"));
     let data = retraining.data.unwrap();
@@ -244,6 +270,31 @@ async fn a_version_that_is_not_better_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_version_that_a_round_began_with_stays_until_the_round_is_over() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    let versions = host.facilitator.versions_of(GUILD, REWARD);
+    for name in ["old-1", "old-2", "old-3"] {
+        let folder = host.folder.path().join(name);
+        Version::write(&folder, &adapter(), |facts| card(name, facts)).unwrap();
+        versions.add(&folder).unwrap();
+    }
+    let key = host.opens().await;
+    let began = host.facilitator.update(key, |round, _| {
+        round.models = Some(ModelVersions {
+            generator: "shipped".to_owned(),
+            reward_model: format!("guild-{GUILD}/old-1"),
+        });
+    });
+    began.await.unwrap();
+    host.asks_for(REWARD).await.unwrap();
+    host.until_retrained().await;
+    let listed = versions.list().unwrap();
+    let listed: Vec<String> = listed.iter().map(|listed| listed.id.to_string()).collect();
+    assert_eq!(listed, ["base", "shipped", "old-1", "old-3", "reward-1"]);
+}
+
+#[tokio::test]
 async fn too_few_rounds_and_no_consent_are_refused() {
     let host = Host::new().await;
     assert_eq!(host.asks_for(REWARD).await, Err(Refused::TurnedOff));
@@ -252,6 +303,26 @@ async fn too_few_rounds_and_no_consent_are_refused() {
     let expected = Refused::TooFewRounds { rounds, needed };
     assert_eq!(host.asks_for(REWARD).await, Err(expected));
     assert!(host.platform.world().retrainings.is_empty());
+}
+
+#[tokio::test]
+async fn an_imported_conversation_counts_once_and_a_generator_needs_good_statements() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    let outlook = async |model| host.facilitator.outlook(GUILD, model).await.unwrap();
+    let seconds = async |model| outlook(model).await.estimate.unwrap().time.num_seconds();
+    assert_eq!(seconds(REWARD).await, 72);
+    // Nobody said how well statements are written.
+    let (rounds, needed) = (0, 8);
+    let expected = Some(Refused::TooFewRounds { rounds, needed });
+    assert_eq!(outlook(Model::Generator).await.refused, expected);
+
+    host.imports(&[("One?", Some(7)), ("One?", None), ("Two?", None)]);
+    let with = outlook(REWARD).await;
+    assert_eq!((with.imported, with.fresh), (3, 10));
+    assert_eq!(seconds(REWARD).await, 78);
+    let with = outlook(Model::Generator).await;
+    assert_eq!((with.imported, with.fresh), (3, 1));
 }
 
 #[tokio::test]
@@ -357,7 +428,10 @@ async fn who_has_everything_erased_is_in_no_training_any_more_and_counted_in_ver
 
     assert_eq!(host.facilitator.versions_trained_on(GUILD, Member(3)), 1);
     assert_eq!(host.facilitator.versions_trained_on(GUILD, Member(4)), 0);
-    let taken_back = host.facilitator.set_consent(GUILD, Member(3), false).await;
+    let taken_back = host
+        .facilitator
+        .set_consent(GUILD, Member(3), Training::Off)
+        .await;
     taken_back.unwrap();
     assert_eq!(host.retrainings()[0].erased, 1);
 }
@@ -390,6 +464,7 @@ async fn one_is_trained_at_a_time() {
     host.trainer.next([Plan::Waits]);
     host.asks_for(REWARD).await.unwrap();
     host.until_told(Control::Go).await;
+    host.imports(&["1?", "2?", "3?", "4?", "5?", "6?", "7?", "8?"].map(|on| (on, Some(7))));
     let second = host.asks_for(Model::Generator).await.unwrap().key;
     assert_eq!(
         host.asks_for(REWARD).await,

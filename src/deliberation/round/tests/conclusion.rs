@@ -228,7 +228,7 @@ fn the_texts_go_thirty_days_after_the_result_and_the_result_stays() {
 
 #[test]
 fn the_texts_of_those_who_agreed_to_training_stay_until_they_change_their_minds() {
-    let mut scene = Scene::rating();
+    let mut scene = Scene::rating_with(&[[4; 3]; 5], |terms| terms.training = true);
     scene.close_rating();
     let agreed = BTreeSet::from([Member(2), Member(4), Member(77)]);
     scene.round.delete_texts(&agreed);
@@ -253,8 +253,16 @@ fn a_text_whose_time_is_not_over_is_not_kept_for_training_alone() {
 }
 
 #[test]
-fn a_cancelled_round_trains_nothing_and_keeps_no_text() {
+fn a_round_that_promised_to_train_nothing_keeps_no_text() {
     let mut scene = Scene::rating();
+    scene.close_rating();
+    scene.round.delete_texts(&(1..=5).map(Member).collect());
+    assert!(!format!("{:?}", scene.round).contains("thinks so"));
+}
+
+#[test]
+fn a_cancelled_round_trains_nothing_and_keeps_no_text() {
+    let mut scene = Scene::rating_with(&[[4; 3]; 5], |terms| terms.training = true);
     scene.round.cancel(ORGANISER, scene.now).unwrap();
     scene.round.delete_texts(&(1..=5).map(Member).collect());
     assert!(!format!("{:?}", scene.round).contains("thinks so"));
