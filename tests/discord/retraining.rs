@@ -90,7 +90,7 @@ async fn a_community_with_a_taste_of_its_own_trains_a_version_that_is_better_and
     let models = models_dir(&support::config().data_dir);
     symlink(models, models_dir(town.data_dir())).unwrap();
     writers.predict_as_in(town.data_dir());
-    shorten_held_out_data(town.data_dir());
+    shorten_shipped_data(town.data_dir());
     let mayor = mayor(&town);
     let settings = json!({ "training": "own", "rating": "private" });
     town.runs(&mayor, "settings set", settings).await;
@@ -188,14 +188,16 @@ async fn holds_a_round_that_nobody_rates(town: &Town) -> Message {
     press(&town.members[0], &result, "why:").await
 }
 
-/// The gate looks at some of the shipped held-out deliberations only: all of them take minutes.
-fn shorten_held_out_data(data_dir: &Path) {
-    const FILE: &str = "data/deliberations-held-out.jsonl";
-    let all = support::config().text(FILE).unwrap();
-    let some: Vec<&str> = all.lines().take(8).collect();
-    let file = data_dir.join(FILE);
-    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-    std::fs::write(file, some.join("\n")).unwrap();
+/// Of the shipped deliberations some are mixed in, and some others looked at by the gate: all of them
+/// take minutes.
+fn shorten_shipped_data(data_dir: &Path) {
+    let folder = data_dir.join("data");
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in ["deliberations.jsonl", "deliberations-held-out.jsonl"] {
+        let all = support::config().text(&format!("data/{name}")).unwrap();
+        let some: Vec<&str> = all.lines().take(6).collect();
+        std::fs::write(folder.join(name), some.join("\n")).unwrap();
+    }
 }
 
 fn active(town: &Town) -> String {
