@@ -273,6 +273,7 @@ fn outcome(wording: &Wording, how: &How) -> String {
         How::NotEnoughRounds { rounds } => {
             wording.say("training-not-enough", &[("rounds", (*rounds).into())])
         }
+        How::NothingLearned => wording.say("training-nothing-learned", &[]),
         How::Failed => wording.say("training-failed", &[]),
         How::NoData => wording.say("training-no-data", &[]),
         How::Cancelled { by } => wording.say(
@@ -812,6 +813,7 @@ mod tests {
                 "another one is active now",
             ),
             (How::NotEnoughRounds { rounds: 7 }, "7 rounds have ratings"),
+            (How::NothingLearned, "learned nothing"),
             (How::Failed, "given up"),
             (How::NoData, "not enough left to learn from"),
             (How::Cancelled { by: Member(8) }, "**Cancelled by <@8>.**"),
