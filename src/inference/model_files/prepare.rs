@@ -686,6 +686,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_made_with_an_adapter_can_be_removed() {
+        let case = case();
+        let adapter = adapter(70, 64);
+        let format = ServingFormat::F32;
+        let made = |sha256| {
+            let hashed = HashedAdapter {
+                adapter: &adapter,
+                sha256,
+            };
+            prepare(&case.source, Some(hashed), format, &case.models, &mut quiet).unwrap()
+        };
+        let (kept, gone) = (made("0123456789abcdef"), made("fedcba9876543210"));
+        let plain = case.prepare(format);
+        remove_made_with("fedcba9876543210", &case.models).unwrap();
+        assert!(kept.exists() && plain.exists());
+        assert!(!gone.exists() && !cache::record_path(&gone).exists());
+    }
+
+    #[test]
     fn an_adapter_is_added_across_slices() {
         let folder = tempfile::tempdir().unwrap();
         let rows = 3 * SLICE_ELEMENTS / 2 / 96;
