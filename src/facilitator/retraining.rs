@@ -413,18 +413,15 @@ impl<P: Platform> Facilitator<P> {
                 .map(|(_, member)| *member)
                 .collect()
         };
-        let own: Vec<RetrainingKey> = {
-            let mut known = self.retrainings.known();
-            let own = of_guild(&known, guild).map(|made| made.key).collect();
-            known.retain(|key, _| key.guild != guild);
-            own
-        };
+        self.retrainings.known().retain(|key, _| key.guild != guild);
         self.retrainings.changed.send_replace(());
         for member in members {
             self.forget_in_retrainings(guild, member).await?;
         }
         let data_dir = self.retrainings.parts.data_dir.clone();
         tokio::task::spawn_blocking(move || {
+            let mut own = work_folders(&data_dir)?;
+            own.retain(|key| key.guild == guild);
             for key in own {
                 remove_folder(&work_folder(&data_dir, key))?;
             }
