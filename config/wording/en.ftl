@@ -65,7 +65,7 @@ button-extend = Extend
 button-end = End the round
 button-retrain = Retrain it
 button-not-now = Not now
-button-stop-training = Cancel it
+button-cancel-retraining = Cancel it
 button-agree = I agree
 button-rather-not = I would rather not
 

@@ -58,9 +58,9 @@ pub enum CustomId {
     /// Confirms a retraining whose estimate was shown.
     Retrain { model: Model },
     /// Does without it.
-    LeaveTraining { model: Model },
-    /// Ends the retraining of that number in the guild.
-    StopTraining { number: u32 },
+    LeaveTraining,
+    /// Cancels the retraining of that number in the guild.
+    CancelRetraining { number: u32 },
 }
 
 impl CustomId {
@@ -85,7 +85,7 @@ impl CustomId {
             | Self::End { round }
             | Self::Status { round, .. }
             | Self::Handback { round } => Some(round),
-            Self::Retrain { .. } | Self::LeaveTraining { .. } | Self::StopTraining { .. } => None,
+            Self::Retrain { .. } | Self::LeaveTraining | Self::CancelRetraining { .. } => None,
         }
     }
 }
@@ -139,8 +139,8 @@ impl fmt::Display for CustomId {
             Self::Consent { agreed: true } => f.write_str("consent:yes"),
             Self::Consent { agreed: false } => f.write_str("consent:no"),
             Self::Retrain { model } => write!(f, "retrain:{}", name_of(*model)),
-            Self::LeaveTraining { model } => write!(f, "leave:{}", name_of(*model)),
-            Self::StopTraining { number } => write!(f, "halt:{number}"),
+            Self::LeaveTraining => f.write_str("leave-training"),
+            Self::CancelRetraining { number } => write!(f, "cancel-retraining:{number}"),
         }
     }
 }
@@ -157,16 +157,13 @@ fn parse(text: &str) -> Option<CustomId> {
     match text {
         "consent:yes" => return Some(CustomId::Consent { agreed: true }),
         "consent:no" => return Some(CustomId::Consent { agreed: false }),
+        "leave-training" => return Some(CustomId::LeaveTraining),
         _ => {}
     }
     for model in [Model::RewardModel, Model::Generator] {
-        for id in [
-            CustomId::Retrain { model },
-            CustomId::LeaveTraining { model },
-        ] {
-            if id.to_string() == text {
-                return Some(id);
-            }
+        let id = CustomId::Retrain { model };
+        if id.to_string() == text {
+            return Some(id);
         }
     }
     let mut parts = text.split(':');
@@ -215,7 +212,7 @@ fn parse(text: &str) -> Option<CustomId> {
             stage: number(stage)?,
         },
         ("handback", []) => CustomId::Handback { round },
-        ("halt", []) => CustomId::StopTraining { number: round },
+        ("cancel-retraining", []) => CustomId::CancelRetraining { number: round },
         _ => return None,
     })
 }
@@ -278,13 +275,11 @@ mod tests {
                     14 => CustomId::Status { round, stage },
                     15 => CustomId::Handback { round },
                     16 => CustomId::Again { round, candidate },
-                    17 => CustomId::StopTraining { number: round },
+                    17 => CustomId::CancelRetraining { number: round },
                     18 => CustomId::Retrain {
                         model: Model::RewardModel,
                     },
-                    19 => CustomId::LeaveTraining {
-                        model: Model::Generator,
-                    },
+                    19 => CustomId::LeaveTraining,
                     _ => CustomId::Consent {
                         agreed: small % 2 == 0,
                     },
@@ -327,7 +322,8 @@ mod tests {
             "consent:1",
             "consent:yes:1",
             "retrain:1",
-            "halt:reward",
+            "cancel-retraining:reward",
+            "leave-training:reward",
         ] {
             assert_eq!(
                 text.parse::<CustomId>(),

@@ -66,13 +66,13 @@ pub fn retraining(wording: &Wording, view: &RetrainingView<'_>) -> Look {
             ("when", on(retraining.asked_at).into()),
         ],
     ));
-    let stop = Button::dangerous(
-        CustomId::StopTraining {
+    let cancel = Button::dangerous(
+        CustomId::CancelRetraining {
             number: retraining.key.number,
         },
-        wording.say("button-stop-training", &[]),
+        wording.say("button-cancel-retraining", &[]),
     );
-    Look::of(lines.join("\n")).buttons((!retraining.is_over()).then_some(stop))
+    Look::of(lines.join("\n")).buttons((!retraining.is_over()).then_some(cancel))
 }
 
 /// What a retraining would take and learn from, to be confirmed.
@@ -116,10 +116,7 @@ pub fn estimate(wording: &Wording, what: Model, outlook: &Outlook) -> Look {
             CustomId::Retrain { model: what },
             wording.say("button-retrain", &[]),
         ),
-        Button::other(
-            CustomId::LeaveTraining { model: what },
-            wording.say("button-not-now", &[]),
-        ),
+        Button::other(CustomId::LeaveTraining, wording.say("button-not-now", &[])),
     ])
 }
 
