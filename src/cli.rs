@@ -146,6 +146,9 @@ fn start(cli: Cli) -> Result<ExitCode> {
     let settings = cli.config;
     let config = Config::load(settings.as_deref());
     start_log(&cli.command, config.as_ref().ok());
+    if let Command::Train(args) = &cli.command {
+        args.begin();
+    }
     let runtime = tokio::runtime::Runtime::new()?;
     let finished = runtime.block_on(async {
         let asked_to_stop = match cli.command {

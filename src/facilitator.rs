@@ -298,7 +298,7 @@ impl<P: Platform> Facilitator<P> {
             erased += usize::from(changed);
         }
         self.store.remove_consent(guild, member).await?;
-        self.forget_in_retrainings(guild, member).await?;
+        self.erase_in_retrainings(guild, member).await?;
         self.store.rewrite().await?;
         Ok(erased)
     }
@@ -319,7 +319,9 @@ impl<P: Platform> Facilitator<P> {
             .await?;
         }
         self.stop_retrainings(guild).await?;
-        self.store.guild_left(guild, self.clock.now()).await
+        self.store.guild_left(guild, self.clock.now()).await?;
+        // It shares nothing any more.
+        self.forget_all_who_left().await
     }
 
     /// Deletes texts whose time is over, but for those that are kept for training, and the guilds that
@@ -335,8 +337,9 @@ impl<P: Platform> Facilitator<P> {
         }
         let left = self.store.guilds_left_before(now - GUILD_KEPT_FOR).await?;
         for &guild in &left {
-            self.store.erase_guild(guild).await?;
+            // First: by what is in the store, it is done again if it is interrupted.
             self.erase_retrainings(guild).await?;
+            self.store.erase_guild(guild).await?;
         }
         if !expired.is_empty() || !left.is_empty() {
             self.store.rewrite().await?;

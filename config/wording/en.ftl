@@ -65,7 +65,7 @@ button-extend = Extend
 button-end = End the round
 button-retrain = Retrain it
 button-not-now = Not now
-button-stop-training = Cancel it
+button-cancel-retraining = Cancel it
 button-agree = I agree
 button-rather-not = I would rather not
 
@@ -426,6 +426,7 @@ training-not-enough =
         [one] **It cannot be told whether the new version is better:** { $rounds } round has ratings to compare. So nothing changes.
        *[other] **It cannot be told whether the new version is better:** { $rounds } rounds have ratings to compare. So nothing changes.
     }
+training-nothing-learned = **The training learned nothing that makes the model better,** so there is no new version and nothing changes. With more ratings it may.
 training-failed = **It failed several times and was given up.** Whoever hosts this bot finds in the log why.
 training-no-data = **It ended: there is not enough left to learn from,** or training was turned off.
 training-cancelled-by = **Cancelled by { $who }.** Nothing changes.

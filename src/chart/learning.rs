@@ -65,7 +65,6 @@ const BOTTOM: i32 = 370;
 /// The lowest and the highest figure that are drawn.
 const SHOWN: [f64; 2] = [0.3, 1.0];
 
-
 /// How a curve is told from the other one.
 #[derive(Clone, Copy)]
 struct Look {

@@ -3,9 +3,7 @@
 use plotters::style::RGBColor;
 
 use super::Chart;
-use super::canvas::{
-    Align, Canvas, Frame, GUIDE, HIGHLIGHT, INK, QUIET, SMALL, SMALL_BOLD, Type, draw,
-};
+use super::canvas::{Align, Canvas, Frame, GUIDE, HIGHLIGHT, INK, QUIET, SMALL, SMALL_BOLD, draw};
 
 /// A version.
 #[derive(Clone, Debug)]

@@ -109,6 +109,15 @@ pub struct Args {
     language: Vec<String>,
 }
 
+impl Args {
+    /// Before anything else is done.
+    pub fn begin(&self) {
+        if self.controlled {
+            control::give_way();
+        }
+    }
+}
+
 pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
     if args.controlled {
         control::obey_standard_input();
@@ -247,12 +256,16 @@ impl Run {
             }
         };
         let bar = progress_bar("training", 0)?;
+        let fingerprint = self.fingerprint(&settings)?;
+        if self.args.controlled && Checkpoint::remove_if_other(folder, &fingerprint)? {
+            note("the settings, the data or the model changed meanwhile: beginning again");
+        }
         let outcome = fine_tune(
             base,
             task,
             &settings,
             &start,
-            &self.fingerprint(&settings)?,
+            &fingerprint,
             folder,
             &mut |event| progress.fitting(&bar, &event),
         )?;
@@ -357,6 +370,11 @@ impl Run {
             ..
         } = &self.config;
         let start = self.start_sha256()?;
+        // How much is computed at once changes no step.
+        let settings = FineTuning {
+            memory_mib: 0,
+            ..settings.clone()
+        };
         let of_all = json!([
             settings,
             training.loss,

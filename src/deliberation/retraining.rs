@@ -116,7 +116,9 @@ pub enum How {
         version: String,
         figures: Figures,
     },
-    /// No step of the training made anything better, or it failed again and again.
+    /// No step of the training made anything better.
+    NothingLearned,
+    /// The training failed again and again.
     Failed,
     /// Training was turned off meanwhile, or too much was erased.
     NoData,
@@ -195,6 +197,9 @@ pub enum Refused {
 /// So often a training that fails is tried again: it may have been killed, or memory was short.
 const TRIES: u8 = 4;
 
+/// Whoever trained for so many seconds has had their turn, whatever came of it.
+const A_TURN_S: u64 = 60;
+
 impl Retraining {
     pub fn is_over(&self) -> bool {
         matches!(self.state, State::Over { .. })
@@ -226,6 +231,18 @@ impl Retraining {
     pub fn holds(&self, guild: Guild, member: Member) -> bool {
         let data = self.data.as_ref();
         data.is_some_and(|data| data.contributors.contains(&(guild, member)))
+    }
+
+    /// Whether nobody has ended it, and nobody left whose opinions and ratings are in `data`.
+    pub fn goes_on_with(&self, data: &TrainingSet) -> bool {
+        !self.is_over() && self.data.as_ref() == Some(data)
+    }
+
+    /// Until when it stands in the way of the guild's next one of this model; `None` where it came to
+    /// nothing at once.
+    pub fn counts_until(&self, limits: &Limits) -> Option<Time> {
+        let counts = self.version().is_some() || self.worked_s >= A_TURN_S;
+        counts.then(|| self.asked_at + limits.at_most_every)
     }
 
     /// Its turn has come.
@@ -288,6 +305,27 @@ impl Retraining {
         }
         true
     }
+
+    /// A member of its guild had everything erased: it is not told any more that they asked for it,
+    /// or cancelled it. Whether they did.
+    pub fn anonymise(&mut self, member: Member) -> bool {
+        let mut named = vec![&mut self.by];
+        if let State::Over {
+            how: How::Cancelled { by },
+            ..
+        } = &mut self.state
+        {
+            named.push(by);
+        }
+        named.retain(|who| **who == member);
+        let changed = !named.is_empty();
+        for who in named {
+            *who = Member::ERASED;
+        }
+        // The name stands in the message.
+        self.settled &= !changed || self.shown.is_none();
+        changed
+    }
 }
 
 /// Whether a guild may ask for a retraining, whose earlier ones are `known`.
@@ -304,14 +342,16 @@ pub fn may_ask(
     if !limits.guilds.contain(guild) {
         return Err(Refused::NotAllowed);
     }
-    let mut of_model = known.iter().filter(|other| other.model == model);
+    let of_model = known.iter().filter(|other| other.model == model);
     if let Some(other) = of_model.clone().find(|other| !other.is_over()) {
         let number = other.key.number;
         return Err(Refused::UnderWay { number });
     }
-    // One that came to nothing may be repeated at once.
-    let last = of_model.rfind(|other| other.version().is_some());
-    match last.map(|last| last.asked_at + limits.at_most_every) {
+    // One that came to nothing at once may be repeated at once.
+    match of_model
+        .filter_map(|other| other.counts_until(limits))
+        .max()
+    {
         Some(next) if next > now => Err(Refused::TooSoon { next }),
         _ => Ok(()),
     }
@@ -484,11 +524,36 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_came_to_nothing_may_be_repeated_at_once() {
+    fn what_came_to_nothing_may_be_repeated_at_once_unless_it_had_its_turn() {
         let mut known = vec![retraining(1, 1)];
         known[0].cancel(Member(7), at(10));
-        let asked = may_ask(&limits(), &known, Guild(1), Model::RewardModel, at(10));
-        assert_eq!(asked, Ok(()));
+        let ask =
+            |known: &[Retraining]| may_ask(&limits(), known, Guild(1), Model::RewardModel, at(10));
+        known[0].worked_s = A_TURN_S - 1;
+        assert_eq!(ask(&known), Ok(()));
+        known[0].worked_s = A_TURN_S;
+        // One that came to nothing later does not hide it.
+        known.push(retraining(1, 2));
+        known[1].cancel(Member(7), at(10));
+        let next = at(9) + TimeDelta::hours(24);
+        assert_eq!(ask(&known), Err(Refused::TooSoon { next }));
+    }
+
+    #[test]
+    fn who_is_erased_is_not_named_any_more() {
+        let mut retraining = retraining(1, 1);
+        retraining.cancel(Member(8), at(10));
+        retraining.settled = true;
+        retraining.shown = Some(Shown {
+            message: Message(5),
+            fingerprint: 6,
+        });
+        assert!(!retraining.anonymise(Member(9)) && retraining.settled);
+        assert!(retraining.anonymise(Member(7)) && retraining.anonymise(Member(8)));
+        let json = serde_json::to_string(&retraining).unwrap();
+        assert!(!json.contains(":7,") && !json.contains(":8}"), "{json}");
+        // The message is to be drawn again.
+        assert!(!retraining.settled);
     }
 
     #[test]

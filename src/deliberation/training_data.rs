@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::id::{Member, RoundKey};
+use super::id::{Guild, Member, RoundKey};
 use super::rating::Likert;
 use super::record::{Deliberation, FEWEST_OPINIONS, RatedStatement};
 use super::reliability::{self, DOWN_WEIGHTED_BELOW};
@@ -21,6 +21,8 @@ pub struct Gathered {
     pub rounds: Vec<RoundKey>,
     /// People whose opinions are in it; who is in two guilds counts twice.
     pub members: usize,
+    /// Who those are.
+    pub contributors: BTreeSet<(Guild, Member)>,
     /// Ratings of agreement.
     pub ratings: usize,
     /// Of the members, those whose ratings weigh less than half: see [`reliability`].
@@ -52,6 +54,7 @@ impl Gathered {
         self.deliberations.extend(other.deliberations);
         self.rounds.extend(other.rounds);
         self.members += other.members;
+        self.contributors.extend(other.contributors);
         self.ratings += other.ratings;
         self.down_weighted += other.down_weighted;
         for (why, rounds) in other.unusable {
@@ -83,6 +86,8 @@ pub fn gather(rounds: &[Round], agreed: &BTreeSet<Member>) -> Gathered {
         gathered.ratings += agreement.flatten().count();
         gathered.deliberations.push(deliberation);
         gathered.rounds.push(round.key);
+        let contributors = participants.iter().map(|member| (round.key.guild, *member));
+        gathered.contributors.extend(contributors);
         members.extend(participants);
     }
     let down_weighted = |member: &&Member| weight(member) < DOWN_WEIGHTED_BELOW;

@@ -160,8 +160,8 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
         }
         CustomId::Consent { .. }
         | CustomId::Retrain { .. }
-        | CustomId::LeaveTraining { .. }
-        | CustomId::StopTraining { .. } => unreachable!("they belong to no round"),
+        | CustomId::LeaveTraining
+        | CustomId::CancelRetraining { .. } => unreachable!("they belong to no round"),
     }
 }
 
@@ -170,8 +170,8 @@ async fn pressed_outside_rounds(asked: &Asked<'_>, id: CustomId) -> Result<(), F
     match id {
         CustomId::Consent { to } => change_consent(asked, to).await,
         CustomId::Retrain { model } => commands::model::confirmed(asked, model).await,
-        CustomId::LeaveTraining { .. } => asked.update(render::model::left(asked.wording())).await,
-        CustomId::StopTraining { number } => commands::model::stopped(asked, number).await,
+        CustomId::LeaveTraining => asked.update(render::model::left(asked.wording())).await,
+        CustomId::CancelRetraining { number } => commands::model::cancelled(asked, number).await,
         _ => Err(Failure::Told(asked.wording().say("old-button", &[]))),
     }
 }

@@ -60,9 +60,9 @@ pub enum CustomId {
     /// Confirms a retraining whose estimate was shown.
     Retrain { model: Model },
     /// Does without it.
-    LeaveTraining { model: Model },
-    /// Ends the retraining of that number in the guild.
-    StopTraining { number: u32 },
+    LeaveTraining,
+    /// Cancels the retraining of that number in the guild.
+    CancelRetraining { number: u32 },
 }
 
 impl CustomId {
@@ -87,7 +87,7 @@ impl CustomId {
             | Self::End { round }
             | Self::Status { round, .. }
             | Self::Handback { round } => Some(round),
-            Self::Retrain { .. } | Self::LeaveTraining { .. } | Self::StopTraining { .. } => None,
+            Self::Retrain { .. } | Self::LeaveTraining | Self::CancelRetraining { .. } => None,
         }
     }
 }
@@ -144,8 +144,8 @@ impl fmt::Display for CustomId {
                 to: Training::Shared,
             } => f.write_str("consent:shared"),
             Self::Retrain { model } => write!(f, "retrain:{}", name_of(*model)),
-            Self::LeaveTraining { model } => write!(f, "leave:{}", name_of(*model)),
-            Self::StopTraining { number } => write!(f, "halt:{number}"),
+            Self::LeaveTraining => f.write_str("leave-training"),
+            Self::CancelRetraining { number } => write!(f, "cancel-retraining:{number}"),
         }
     }
 }
@@ -159,6 +159,9 @@ impl FromStr for CustomId {
 }
 
 fn parse(text: &str) -> Option<CustomId> {
+    if text == "leave-training" {
+        return Some(CustomId::LeaveTraining);
+    }
     for to in [Training::Off, Training::Own, Training::Shared] {
         let id = CustomId::Consent { to };
         if id.to_string() == text {
@@ -166,13 +169,9 @@ fn parse(text: &str) -> Option<CustomId> {
         }
     }
     for model in [Model::RewardModel, Model::Generator] {
-        for id in [
-            CustomId::Retrain { model },
-            CustomId::LeaveTraining { model },
-        ] {
-            if id.to_string() == text {
-                return Some(id);
-            }
+        let id = CustomId::Retrain { model };
+        if id.to_string() == text {
+            return Some(id);
         }
     }
     let mut parts = text.split(':');
@@ -221,7 +220,7 @@ fn parse(text: &str) -> Option<CustomId> {
             stage: number(stage)?,
         },
         ("handback", []) => CustomId::Handback { round },
-        ("halt", []) => CustomId::StopTraining { number: round },
+        ("cancel-retraining", []) => CustomId::CancelRetraining { number: round },
         _ => return None,
     })
 }
@@ -284,13 +283,11 @@ mod tests {
                     14 => CustomId::Status { round, stage },
                     15 => CustomId::Handback { round },
                     16 => CustomId::Again { round, candidate },
-                    17 => CustomId::StopTraining { number: round },
+                    17 => CustomId::CancelRetraining { number: round },
                     18 => CustomId::Retrain {
                         model: Model::RewardModel,
                     },
-                    19 => CustomId::LeaveTraining {
-                        model: Model::Generator,
-                    },
+                    19 => CustomId::LeaveTraining,
                     _ => CustomId::Consent {
                         to: [Training::Off, Training::Own, Training::Shared]
                             [usize::from(small % 3)],
@@ -335,7 +332,8 @@ mod tests {
             "consent:yes",
             "consent:own:1",
             "retrain:1",
-            "halt:reward",
+            "cancel-retraining:reward",
+            "leave-training:reward",
         ] {
             assert_eq!(
                 text.parse::<CustomId>(),

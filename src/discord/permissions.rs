@@ -67,9 +67,13 @@ pub fn missing(has: Permissions, rating: RatingMode, threads: bool) -> Permissio
     }
 }
 
-/// What Accord lacks to post in a channel, and to edit what it posted.
-pub fn missing_for_messages(has: Permissions) -> Permissions {
-    let needed = Permissions::VIEW_CHANNEL | Permissions::SEND_MESSAGES;
+/// What Accord lacks to post in a channel or a thread, and to edit what it posted.
+pub fn missing_for_messages(has: Permissions, in_thread: bool) -> Permissions {
+    let send = match in_thread {
+        true => Permissions::SEND_MESSAGES_IN_THREADS,
+        false => Permissions::SEND_MESSAGES,
+    };
+    let needed = Permissions::VIEW_CHANNEL | send;
     if has.administrator() {
         Permissions::empty()
     } else {
@@ -136,10 +140,13 @@ mod tests {
     #[test]
     fn a_retraining_needs_to_be_told_of() {
         let all = Permissions::all() - Permissions::ADMINISTRATOR;
-        assert!(missing_for_messages(all).is_empty());
-        let mute = all - Permissions::SEND_MESSAGES;
-        assert_eq!(missing_for_messages(mute), Permissions::SEND_MESSAGES);
-        assert!(missing_for_messages(Permissions::ADMINISTRATOR).is_empty());
+        let threads = Permissions::SEND_MESSAGES_IN_THREADS;
+        for (in_thread, send) in [(false, Permissions::SEND_MESSAGES), (true, threads)] {
+            assert!(missing_for_messages(all, in_thread).is_empty());
+            assert_eq!(missing_for_messages(all - send, in_thread), send);
+            assert!(missing_for_messages(all - send, !in_thread).is_empty());
+            assert!(missing_for_messages(Permissions::ADMINISTRATOR, in_thread).is_empty());
+        }
     }
 
     #[test]

@@ -178,6 +178,12 @@ impl<'a> Asked<'a> {
         self.respond(CreateInteractionResponse::Defer(later)).await
     }
 
+    /// Promises a change of the message under which the button or select stood, which
+    /// [`Self::finish`] makes.
+    pub async fn defer_update(&self) -> Result<(), Failure> {
+        self.respond(CreateInteractionResponse::Acknowledge).await
+    }
+
     /// Gives the answer that was promised.
     pub async fn finish(&self, look: Look) -> Result<(), Failure> {
         let answer = drawn(move || look.to_interaction_edit()).await;

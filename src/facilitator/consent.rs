@@ -50,11 +50,13 @@ impl<P: Platform> Facilitator<P> {
             self.release(guild, member).await?;
         }
         self.save_consent(guild, member, to).await?;
-        if to == Training::Off {
+        match to {
             // Also in what was gathered meanwhile.
-            self.forget_in_retrainings(guild, member).await?;
+            Training::Off => self.forget_in_retrainings(guild, member).await,
+            // The answer before may have gone further.
+            Training::Own => self.forget_all_who_left().await,
+            Training::Shared => Ok(()),
         }
-        Ok(())
     }
 
     /// Nothing of a member is kept for training alone, or learned from, any more.
@@ -83,21 +85,26 @@ impl<P: Platform> Facilitator<P> {
     /// The store's.
     pub async fn training_data(&self, guild: Guild) -> Result<Gathered> {
         let mut gathered = Gathered::default();
+        for of in self.guilds_that_teach(guild).await? {
+            let agreed = self.agreed(guild, of).await?;
+            let rounds = self.rounds(of).await?;
+            gathered.add(gather(&rounds, &agreed));
+        }
+        Ok(gathered)
+    }
+
+    /// Whose rounds may train a guild's models now, its own first.
+    pub(super) async fn guilds_that_teach(&self, guild: Guild) -> Result<Vec<Guild>> {
         let training = self.store.settings(guild).await?.training;
         if training == Training::Off {
-            return Ok(gathered);
+            return Ok(Vec::new());
         }
         let mut guilds = vec![guild];
         if training == Training::Shared {
             let share = self.store.guilds_that_share().await?;
             guilds.extend(share.into_iter().filter(|other| *other != guild));
         }
-        for of in guilds {
-            let agreed = self.agreed(guild, of).await?;
-            let rounds = self.rounds(of).await?;
-            gathered.add(gather(&rounds, &agreed));
-        }
-        Ok(gathered)
+        Ok(guilds)
     }
 
     /// The members of a guild who agreed that the models of `guild` learn from them.

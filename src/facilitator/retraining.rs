@@ -34,7 +34,7 @@ use crate::deliberation::retraining::{
 };
 use crate::deliberation::round::Time;
 use crate::deliberation::training_data::Gathered;
-use crate::inference::model_files::sync_folder;
+use crate::inference::model_files::{self, sync_folder};
 use crate::training::card::{Judged, Kind, question_hash};
 use crate::training::checkpoint::Checkpoint;
 use crate::training::gate::{Comparison, ROUNDS_NEEDED, Verdict};
@@ -90,6 +90,8 @@ pub enum Ended {
     Finished,
     /// It was asked to.
     Stopped,
+    /// No step made anything better, and there is no version.
+    NothingLearned,
 }
 
 /// What a training takes, roughly.
@@ -155,6 +157,8 @@ pub(super) struct Retrainings {
     known: Mutex<BTreeMap<RetrainingKey, Retraining>>,
     /// Which one is being trained, and how far it is.
     share: Mutex<Option<(RetrainingKey, f64)>>,
+    /// Held while data are written or removed.
+    folders: tokio::sync::Mutex<()>,
     /// Tells that something of this has changed.
     changed: watch::Sender<()>,
 }
@@ -285,9 +289,14 @@ impl<P: Platform> Facilitator<P> {
                 settled: false,
             };
             known.insert(asked.key, asked.clone());
-            // What came to nothing is remembered until the next one.
-            let nothing =
-                |made: &&Retraining| made.settled && made.is_over() && made.version().is_none();
+            // What came to nothing is remembered until the next one, or as long as it counts.
+            let limits = &self.retrainings.parts.limits;
+            let nothing = |made: &&Retraining| {
+                made.settled
+                    && made.is_over()
+                    && made.version().is_none()
+                    && made.counts_until(limits).is_none_or(|until| until <= now)
+            };
             let forgotten = of_guild.iter().filter(nothing).map(|made| made.key);
             let forgotten: Vec<RetrainingKey> = forgotten.collect();
             known.retain(|key, _| !forgotten.contains(key));
@@ -306,8 +315,11 @@ impl<P: Platform> Facilitator<P> {
     /// # Errors
     /// [`NoSuchRetraining`] or the store's.
     pub async fn cancel_retraining(&self, key: RetrainingKey, by: Member) -> Result<bool> {
-        self.change_retraining(key, |retraining, now| retraining.cancel(by, now))
-            .await
+        let cancelled = self
+            .change_retraining(key, |retraining, now| retraining.cancel(by, now))
+            .await?;
+        self.clear(key).await;
+        Ok(cancelled)
     }
 
     /// Ends the retrainings of a guild in which training was turned off, or that the bot left.
@@ -321,9 +333,22 @@ impl<P: Platform> Facilitator<P> {
                     retraining.end(How::NoData, now)
                 })
                 .await?;
+                self.clear(retraining.key).await;
             }
         }
         Ok(())
+    }
+
+    /// A guild's settings were changed: what is under way there, and in guilds that it shared with,
+    /// goes on only with what may still be learned from.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn settings_changed(&self, guild: Guild) -> Result<()> {
+        if self.store.settings(guild).await?.training == Training::Off {
+            self.stop_retrainings(guild).await?;
+        }
+        self.forget_all_who_left().await
     }
 
     /// The retrainings of a guild that are remembered, the latest last.
@@ -373,16 +398,26 @@ impl<P: Platform> Facilitator<P> {
                 .collect()
         };
         for key in holding {
-            let over = self
-                .change_retraining(key, |retraining, _| {
-                    retraining.forget(guild, member);
-                    retraining.is_over()
+            self.change_retraining(key, |retraining, _| retraining.forget(guild, member))
+                .await?;
+            self.clear_unless_needed(key).await;
+        }
+        Ok(())
+    }
+
+    /// A member had everything erased: beside what [`Self::forget_in_retrainings`] does, it is not
+    /// told any more what they asked for or cancelled.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn erase_in_retrainings(&self, guild: Guild, member: Member) -> Result<()> {
+        self.forget_in_retrainings(guild, member).await?;
+        for mut retraining in self.retrainings_of(guild) {
+            if retraining.anonymise(member) {
+                self.change_retraining(retraining.key, |retraining, _| {
+                    retraining.anonymise(member)
                 })
                 .await?;
-            // What is being trained is told to stop, and removed then.
-            let trained = self.retrainings.share().map(|(trained, _)| trained);
-            if !over && trained != Some(key) {
-                self.clear(key).await;
             }
         }
         Ok(())
@@ -401,21 +436,24 @@ impl<P: Platform> Facilitator<P> {
                 .map(|(_, member)| *member)
                 .collect()
         };
-        let own: Vec<RetrainingKey> = {
-            let mut known = self.retrainings.known();
-            let own = of_guild(&known, guild).map(|made| made.key).collect();
-            known.retain(|key, _| key.guild != guild);
-            own
-        };
+        self.retrainings.known().retain(|key, _| key.guild != guild);
         self.retrainings.changed.send_replace(());
         for member in members {
             self.forget_in_retrainings(guild, member).await?;
         }
         let data_dir = self.retrainings.parts.data_dir.clone();
         tokio::task::spawn_blocking(move || {
+            let mut own = work_folders(&data_dir)?;
+            own.retain(|key| key.guild == guild);
             for key in own {
                 remove_folder(&work_folder(&data_dir, key))?;
             }
+            for kind in Kind::ALL {
+                for adapter in Versions::of_guild(kind, &data_dir, guild).adapters()? {
+                    model_files::remove_made_with(&adapter, &data_dir)?;
+                }
+            }
+            imported::remove_guild(&data_dir, guild)?;
             versions::remove_guild(&data_dir, guild)
         })
         .await?
@@ -427,9 +465,9 @@ impl<P: Platform> Facilitator<P> {
     /// A store that cannot be read.
     pub(super) async fn start_retraining(
         self: &Arc<Self>,
-        mine: impl Fn(Guild) -> bool + Send + 'static,
+        mine: impl Fn(Guild) -> bool + Clone + Send + 'static,
     ) -> Result<()> {
-        let stored = self.store.retrainings(mine).await?;
+        let stored = self.store.retrainings(mine.clone()).await?;
         let left = stored.iter().filter(|made| !made.is_over()).count();
         if left > 0 {
             tracing::info!(retrainings = left, "took up the retrainings of the store");
@@ -440,6 +478,7 @@ impl<P: Platform> Facilitator<P> {
                 retraining.wait();
                 (retraining.key, retraining)
             }));
+        self.clear_after_a_restart(mine).await?;
         let this = self.clone();
         self.tasks
             .spawn(async move { this.retrain_in_turn().await });
@@ -477,45 +516,60 @@ impl<P: Platform> Facilitator<P> {
 
     /// Trains until it is over, or is interrupted, or has failed and is to be tried again.
     async fn retrain(self: &Arc<Self>, key: RetrainingKey) {
-        let number = key.number;
-        let Err(error) = self.try_to_retrain(key).await else {
-            return;
-        };
-        tracing::error!(
-            guild = %key.guild,
-            number,
-            error = format!("{error:#}"),
-            "a retraining failed"
-        );
-        let over = self
-            .change_retraining(key, |retraining, now| retraining.failed(now))
-            .await;
-        if !matches!(over, Ok(false)) {
-            self.clear(key).await;
+        // From now on nobody else removes its data.
+        *self.retrainings.share() = Some((key, 0.0));
+        let tried = self.try_to_retrain(key).await;
+        if let Err(error) = &tried {
+            tracing::error!(
+                guild = %key.guild,
+                number = key.number,
+                error = format!("{error:#}"),
+                "a retraining failed"
+            );
+            // Whatever ends the bot may end what it has started too.
+            if !self.shutdown.is_cancelled() {
+                // It may have been erased meanwhile.
+                let _ = self
+                    .change_retraining(key, |retraining, now| retraining.failed(now))
+                    .await;
+            }
         }
-        tokio::select! {
-            () = self.shutdown.cancelled() => {}
-            () = tokio::time::sleep(RETRY_AFTER) => {}
+        *self.retrainings.share() = None;
+        let needed = self.clear_unless_needed(key).await;
+        if needed || tried.is_err() {
+            tokio::select! {
+                () = self.shutdown.cancelled() => {}
+                () = tokio::time::sleep(RETRY_AFTER) => {}
+            }
         }
     }
 
     async fn try_to_retrain(self: &Arc<Self>, key: RetrainingKey) -> Result<()> {
         let retraining = self.retraining(key)?;
+        if retraining.is_over() {
+            return Ok(());
+        }
         let folder = work_folder(&self.retrainings.parts.data_dir, key);
+        let training = self.store.settings(key.guild).await?.training;
         let known = retraining.data.clone();
         let Some(data) = (match known.filter(|_| folder.join(DATA).exists()) {
+            // It was turned off just before a crash.
+            _ if training == Training::Off => None,
             Some(data) => Some(data),
             None => self.write_data(&retraining, &folder).await?,
         }) else {
             self.change_retraining(key, |retraining, now| retraining.end(How::NoData, now))
                 .await?;
-            self.clear(key).await;
             return Ok(());
         };
-        self.change_retraining(key, |retraining, _| retraining.begin(data.clone()))
-            .await?;
-        if self.has_lost_contributors(key, &data).await? {
-            return Ok(());
+        {
+            // Who takes their consent back does so before, or is found in the data.
+            let _alone = self.consenting.lock().await;
+            self.change_retraining(key, |retraining, _| retraining.begin(data.clone()))
+                .await?;
+            if self.forget_who_left(key).await? {
+                return Ok(());
+            }
         }
         let order = self.order(&retraining, &folder, &data).await?;
         let ended = if is_complete(&order.out) {
@@ -523,20 +577,17 @@ impl<P: Platform> Facilitator<P> {
         } else {
             self.train(key, &data, &order).await?
         };
-        if ended == Ended::Finished {
-            self.put_into_use(key, &order, &data).await?;
+        match ended {
+            Ended::Finished => self.put_into_use(key, &order, &data).await,
+            Ended::NothingLearned => {
+                self.end_if_wanted(key, &data, How::NothingLearned).await?;
+                Ok(())
+            }
+            Ended::Stopped => {
+                self.change_retraining(key, |retraining, _| retraining.wait())
+                    .await
+            }
         }
-        // Nobody erased what it learned from, and nobody ended it.
-        let interrupted = self.retraining(key).is_ok_and(|retraining| {
-            !retraining.is_over() && retraining.data.as_ref() == Some(&data)
-        });
-        if interrupted {
-            return self
-                .change_retraining(key, |retraining, _| retraining.wait())
-                .await;
-        }
-        self.clear(key).await;
-        Ok(())
     }
 
     /// Writes down what is trained on; `None` if that is not enough any more.
@@ -551,19 +602,22 @@ impl<P: Platform> Facilitator<P> {
         if gathered.rounds.len() + imported < ROUNDS_NEEDED {
             return Ok(None);
         }
-        let contributors = self.contributors(guild, &gathered.rounds).await?;
         let kind = retraining.model.into();
         let (own, host) = (
             self.retrainings.versions(kind, guild),
             Versions::new(kind, &self.retrainings.parts.data_dir, None),
         );
         let folder = folder.to_owned();
+        let data_dir = self.retrainings.parts.data_dir.clone();
         let deliberations = gathered.deliberations;
+        let _alone = self.retrainings.folders.lock().await;
         let against = tokio::task::spawn_blocking(move || {
             // What was learned from other data is of no use.
             remove_folder(&folder)?;
-            write_private(&folder, DATA, &deliberations)
-                .with_context(|| format!("cannot write in {}", folder.display()))?;
+            let cannot_write = || format!("cannot write in {}", folder.display());
+            write_private(&folder, DATA, &deliberations).with_context(cannot_write)?;
+            // Somebody may import others meanwhile.
+            imported::copy(&data_dir, guild, &folder).with_context(cannot_write)?;
             against(&own, &host)
         })
         .await??;
@@ -573,21 +627,25 @@ impl<P: Platform> Facilitator<P> {
             members: gathered.members,
             ratings: gathered.ratings,
             down_weighted: gathered.down_weighted,
-            contributors,
+            contributors: gathered.contributors,
             against,
         }))
     }
 
-    /// Whose opinions or ratings are in the rounds that are trained on.
+    /// Whose opinions or ratings in these rounds may train a guild's models now.
     async fn contributors(
         &self,
         guild: Guild,
         rounds: &[RoundKey],
     ) -> Result<BTreeSet<(Guild, Member)>> {
+        let teach = self.guilds_that_teach(guild).await?;
         let mut agreed: BTreeMap<Guild, BTreeSet<Member>> = BTreeMap::new();
         for of in rounds.iter().map(|round| round.guild) {
             if let Entry::Vacant(unknown) = agreed.entry(of) {
-                unknown.insert(self.agreed(guild, of).await?);
+                unknown.insert(match teach.contains(&of) {
+                    true => self.agreed(guild, of).await?,
+                    false => BTreeSet::new(),
+                });
             }
         }
         let mut contributors = BTreeSet::new();
@@ -600,17 +658,38 @@ impl<P: Platform> Facilitator<P> {
         Ok(contributors)
     }
 
-    /// Whether somebody left while the data were written down, or was not there any more when they
-    /// were read; then they are to be written anew.
-    async fn has_lost_contributors(&self, key: RetrainingKey, data: &TrainingSet) -> Result<bool> {
+    /// Whether somebody in the data had everything erased, took their consent back or is of a guild
+    /// that does not share any more; then they are to be written anew.
+    async fn forget_who_left(&self, key: RetrainingKey) -> Result<bool> {
+        let retraining = self.retraining(key)?;
+        let over = retraining.is_over();
+        let Some(data) = retraining.data.filter(|_| !over) else {
+            return Ok(false);
+        };
         let now = self.contributors(key.guild, &data.rounds).await?;
-        let mut lost = false;
-        for &(guild, member) in data.contributors.difference(&now) {
-            lost |= self
-                .change_retraining(key, |retraining, _| retraining.forget(guild, member))
-                .await?;
+        let mut left = data.contributors.difference(&now);
+        let Some(&(guild, member)) = left.next() else {
+            return Ok(false);
+        };
+        // One is enough: it begins anew without all of them.
+        self.change_retraining(key, |retraining, _| {
+            retraining.goes_on_with(&data) && retraining.forget(guild, member)
+        })
+        .await
+    }
+
+    /// [`Self::forget_who_left`] in all that are under way.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn forget_all_who_left(&self) -> Result<()> {
+        for key in self.retrainings.waiting() {
+            // It may have been erased meanwhile.
+            if self.retraining(key).is_ok() && self.forget_who_left(key).await? {
+                self.clear_unless_needed(key).await;
+            }
         }
-        Ok(lost)
+        Ok(())
     }
 
     async fn order(
@@ -625,7 +704,7 @@ impl<P: Platform> Facilitator<P> {
         if !data.rounds.is_empty() {
             files.push(folder.join(DATA));
         }
-        files.extend(self.imported(guild).await?.0);
+        files.extend(imported::files(folder, guild)?);
         let own = self.retrainings.versions(kind, guild).folder;
         let against: VersionId = data.against.guild.parse()?;
         Ok(Order {
@@ -679,7 +758,6 @@ impl<P: Platform> Facilitator<P> {
                 break ended;
             }
         };
-        *self.retrainings.share() = None;
         self.change_retraining(key, |retraining, _| {
             retraining.worked_s += worked.as_secs();
         })
@@ -688,9 +766,8 @@ impl<P: Platform> Facilitator<P> {
     }
 
     fn wanted(&self, key: RetrainingKey, data: &TrainingSet) -> Control {
-        let goes_on = self.retraining(key).is_ok_and(|retraining| {
-            !retraining.is_over() && retraining.data.as_ref() == Some(data)
-        });
+        let goes_on = self.retraining(key);
+        let goes_on = goes_on.is_ok_and(|retraining| retraining.goes_on_with(data));
         if self.shutdown.is_cancelled() || !goes_on {
             Control::Stop
         } else if self.held_up().is_some() {
@@ -717,10 +794,8 @@ impl<P: Platform> Facilitator<P> {
         order: &Order,
         data: &TrainingSet,
     ) -> Result<()> {
-        let goes_on = self.retraining(key).is_ok_and(|retraining| {
-            !retraining.is_over() && retraining.data.as_ref() == Some(data)
-        });
-        if !goes_on {
+        let goes_on = self.retraining(key);
+        if !goes_on.is_ok_and(|retraining| retraining.goes_on_with(data)) {
             return Ok(());
         }
         let Parts {
@@ -735,22 +810,22 @@ impl<P: Platform> Facilitator<P> {
             limits.versions_kept,
             data.against.clone(),
         );
+        let versions = own.clone();
+        let how =
+            tokio::task::spawn_blocking(move || put_into_use(&versions, &host, &out, &before))
+                .await??;
+        if !self.end_if_wanted(key, data, how).await? {
+            // With the data, the version is removed that came of it.
+            return Ok(());
+        }
         let mut in_use = self.versions_in_use(key.guild);
-        // What becomes of it is still to be told.
+        // What became of it is still to be told.
         in_use.extend(self.retraining(key)?.version_name().parse::<VersionName>());
-        let (how, removed) = tokio::task::spawn_blocking(move || {
-            let how = put_into_use(&own, &host, &out, &before)?;
-            anyhow::Ok((how, own.remove_all_but(kept, &in_use)?))
+        let data_dir = data_dir.clone();
+        let removed = tokio::task::spawn_blocking(move || {
+            removing_versions(&own, &data_dir, || own.remove_all_but(kept, &in_use))
         })
         .await??;
-        tracing::info!(
-            guild = %key.guild,
-            number = key.number,
-            outcome = ?how,
-            "a retraining is over"
-        );
-        self.change_retraining(key, |retraining, now| retraining.end(how, now))
-            .await?;
         self.forget_versions(key.guild, &removed).await
     }
 
@@ -762,6 +837,26 @@ impl<P: Platform> Facilitator<P> {
             .flat_map(|models| [models.generator, models.reward_model])
             .filter_map(|name| own_version(&name, guild))
             .collect()
+    }
+
+    /// Ends a retraining unless somebody has ended it, or left, meanwhile; whether it did.
+    async fn end_if_wanted(
+        &self,
+        key: RetrainingKey,
+        data: &TrainingSet,
+        how: How,
+    ) -> Result<bool> {
+        let outcome = format!("{how:?}");
+        let ended = self
+            .change_retraining(key, |retraining, now| {
+                retraining.goes_on_with(data) && retraining.end(how, now)
+            })
+            .await?;
+        if ended {
+            let (guild, number) = (key.guild, key.number);
+            tracing::info!(%guild, number, outcome, "a retraining is over");
+        }
+        Ok(ended)
     }
 
     /// What versions came from that are no more.
@@ -779,10 +874,57 @@ impl<P: Platform> Facilitator<P> {
         self.store.remove_retrainings(gone).await
     }
 
-    /// Removes the data and what was learned from it.
+    /// Removes what nobody needs that was stopped at any moment.
+    async fn clear_after_a_restart(&self, mine: impl Fn(Guild) -> bool) -> Result<()> {
+        let known: Vec<RetrainingKey> = self.retrainings.known().keys().copied().collect();
+        for &key in &known {
+            self.clear_unless_needed(key).await;
+        }
+        let data_dir = &self.retrainings.parts.data_dir;
+        for key in work_folders(data_dir)? {
+            if mine(key.guild) && !known.contains(&key) {
+                self.clear(key).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// [`Self::clear`], unless it goes on with its data; whether it does.
+    async fn clear_unless_needed(&self, key: RetrainingKey) -> bool {
+        let needed = self
+            .retraining(key)
+            .is_ok_and(|retraining| !retraining.is_over() && retraining.data.is_some());
+        if !needed {
+            self.clear(key).await;
+        }
+        needed
+    }
+
+    /// Removes the data of a retraining and what was learned from it, but for the version that is in
+    /// its record. While it is being trained nothing is removed: that comes when it has stopped.
     async fn clear(&self, key: RetrainingKey) {
-        let folder = work_folder(&self.retrainings.parts.data_dir, key);
-        let removed = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
+        let _alone = self.retrainings.folders.lock().await;
+        let trained = *self.retrainings.share();
+        if trained.is_some_and(|(trained, _)| trained == key) {
+            return;
+        }
+        let data_dir = self.retrainings.parts.data_dir.clone();
+        let folder = work_folder(&data_dir, key);
+        let made = self.retraining(key).ok();
+        let unwanted = made
+            .filter(|made| made.version().is_none())
+            .map(|made| (self.versions_of(key.guild, made.model), made.version_name()));
+        let removed = tokio::task::spawn_blocking(move || {
+            remove_folder(&folder)?;
+            match unwanted {
+                Some((own, name)) => {
+                    let name = name.parse()?;
+                    removing_versions(&own, &data_dir, || own.discard(&name))
+                }
+                None => Ok(()),
+            }
+        })
+        .await;
         if let Err(error) = removed.map_err(anyhow::Error::from).flatten() {
             tracing::error!(
                 error = format!("{error:#}"),
@@ -837,6 +979,7 @@ impl Retrainings {
             parts,
             known: Mutex::default(),
             share: Mutex::default(),
+            folders: tokio::sync::Mutex::default(),
             changed: watch::Sender::new(()),
         }
     }
@@ -928,6 +1071,20 @@ fn put_into_use(own: &Versions, host: &Versions, out: &Path, before: &Against) -
     })
 }
 
+/// Removes versions, and with them the model files that were made of them.
+fn removing_versions<T>(
+    own: &Versions,
+    data_dir: &Path,
+    remove: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let before = own.adapters()?;
+    let removed = remove()?;
+    for adapter in before.difference(&own.adapters()?) {
+        model_files::remove_made_with(adapter, data_dir)?;
+    }
+    Ok(removed)
+}
+
 fn figures(comparison: &Comparison) -> Figures {
     // A record is read back as it was written only with few digits.
     let rounded = |figure: f64| (figure * 1e6).round() / 1e6;
@@ -991,6 +1148,27 @@ fn work_folder(data_dir: &Path, key: RetrainingKey) -> PathBuf {
     data_dir
         .join("retraining")
         .join(format!("{guild}-{number}"))
+}
+
+/// The retrainings that have a folder.
+fn work_folders(data_dir: &Path) -> Result<Vec<RetrainingKey>> {
+    let folder = data_dir.join("retraining");
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read {}", folder.display()));
+        }
+    };
+    let key_of = |name: &str| {
+        let (guild, number) = name.split_once('-')?;
+        let guild = Guild(guild.parse().ok()?);
+        let number = number.parse().ok()?;
+        Some(RetrainingKey { guild, number })
+    };
+    Ok(entries
+        .filter_map(|entry| key_of(entry.ok()?.file_name().to_str()?))
+        .collect())
 }
 
 fn remove_folder(folder: &Path) -> Result<()> {

@@ -219,6 +219,15 @@ pub fn list(data_dir: &Path) -> Result<Vec<ModelEntry>> {
     cache::list(&models_dir(data_dir))
 }
 
+/// Removes what was prepared with an adapter, of which nothing is to be left. Whoever has such a file
+/// open may go on with it.
+///
+/// # Errors
+/// If the folder cannot be read, or a file in it not be removed.
+pub fn remove_made_with(adapter_sha256: &str, data_dir: &Path) -> Result<()> {
+    prepare::remove_made_with(adapter_sha256, &models_dir(data_dir))
+}
+
 /// The folder for model files inside the data folder.
 pub fn models_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("models")

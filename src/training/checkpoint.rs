@@ -151,6 +151,19 @@ impl Checkpoint {
         file(folder).exists()
     }
 
+    /// Removes a checkpoint that [`Self::read`] refuses, where nobody can be asked to; whether there
+    /// was one.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn remove_if_other(folder: &Path, fingerprint: &str) -> Result<bool> {
+        let other = Self::read(folder, fingerprint, &Device::Cpu).is_err();
+        if other {
+            Self::remove(folder)?;
+        }
+        Ok(other)
+    }
+
     /// Removes the checkpoint of a run that has finished.
     ///
     /// # Errors
@@ -227,5 +240,15 @@ mod tests {
         fs::write(&path, &whole[..whole.len() / 2]).unwrap();
         let error = Checkpoint::read(folder.path(), "x", &Device::Cpu).unwrap_err();
         assert!(error.to_string().contains("is damaged"), "{error}");
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_run_can_be_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        checkpoint().write(folder.path(), "x").unwrap();
+        assert!(!Checkpoint::remove_if_other(folder.path(), "x").unwrap());
+        assert!(Checkpoint::remove_if_other(folder.path(), "y").unwrap());
+        assert!(!Checkpoint::exists(folder.path()));
+        assert!(!Checkpoint::remove_if_other(folder.path(), "y").unwrap());
     }
 }

@@ -30,6 +30,35 @@ pub fn files(data_dir: &Path, guild: impl Into<Option<Guild>>) -> Result<Vec<Pat
     Ok(files)
 }
 
+/// Copies [`files`] into another folder, where [`files`] finds them as it does in `data_dir`.
+///
+/// # Errors
+/// A file that cannot be read, or a folder that cannot be written.
+pub fn copy(data_dir: &Path, guild: Guild, to: &Path) -> Result<()> {
+    for file in files(data_dir, guild)? {
+        let place = to.join(file.strip_prefix(data_dir)?);
+        if let Some(folder) = place.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::copy(&file, &place).with_context(|| format!("cannot copy {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Removes what was imported for a guild alone.
+///
+/// # Errors
+/// A folder that cannot be removed.
+pub fn remove_guild(data_dir: &Path, guild: Guild) -> Result<()> {
+    let folder = folder(data_dir, Some(guild));
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads one of [`files`].
 ///
 /// # Errors

@@ -359,6 +359,27 @@ impl Versions {
         Ok(removed)
     }
 
+    /// Removes a version, if it is there; if it is active, the one before is active again.
+    ///
+    /// # Errors
+    /// A damaged record of the active version, or a folder that cannot be written.
+    pub fn discard(&self, name: &VersionName) -> Result<()> {
+        let place = self.folder.join(&name.0);
+        if !place.exists() {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        let mut history = self.history()?;
+        let id = VersionId::Stored(name.clone());
+        // First, so that nobody uses half a version.
+        history.earlier.retain(|earlier| *earlier != id);
+        if history.active == id {
+            history.active = history.earlier.pop().unwrap_or_default();
+        }
+        self.write_history(&history)?;
+        fs::remove_dir_all(place).with_context(|| self.cannot_write())
+    }
+
     /// All versions: `base`, `shipped`, then the stored ones by name.
     ///
     /// # Errors
@@ -383,6 +404,19 @@ impl Versions {
                 id,
             })
             .collect())
+    }
+
+    /// The hashes of the adapters of the versions in the folder, but for those that are damaged.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn adapters(&self) -> Result<BTreeSet<String>> {
+        let stored = self.stored()?;
+        let card = |name: &VersionName| {
+            let card = fs::read(self.folder.join(&name.0).join(CARD)).ok()?;
+            Some(Card::parse(&card).ok()?.adapter.sha256)
+        };
+        Ok(stored.iter().filter_map(card).collect())
     }
 
     /// The folders with names of versions.
@@ -853,6 +887,20 @@ mod tests {
         assert_eq!(remove(1, &[]), ["reward-4"]);
         assert!(remove(0, &[]).is_empty());
         assert_eq!(versions.rollback().unwrap().to, VersionId::Shipped);
+    }
+
+    #[test]
+    fn a_version_that_is_discarded_leaves_the_one_before_active() {
+        let host = host();
+        let versions = host.versions();
+        for name in ["v1", "v2"] {
+            versions.activate(&host.add(name), true).unwrap();
+        }
+        versions.discard(&"v2".parse().unwrap()).unwrap();
+        assert_eq!(host.files(), ["active", "v1"]);
+        assert_eq!(versions.active().unwrap().to_string(), "v1");
+        assert_eq!(versions.rollback().unwrap().to, VersionId::Shipped);
+        versions.discard(&"v2".parse().unwrap()).unwrap();
     }
 
     #[test]

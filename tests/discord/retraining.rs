@@ -128,7 +128,7 @@ async fn a_community_with_a_taste_of_its_own_trains_a_version_that_is_better_and
     let message = town.discord.wait_for_message(town.square, is_it).await;
     let goes_on = |message: &Message| message.text().contains(" %** of the training is done");
     town.discord.wait_for_change(&message, goes_on).await;
-    let is_over = |message: &Message| !has_button(message, "halt:");
+    let is_over = |message: &Message| !has_button(message, "cancel-retraining:");
     let message = town.discord.wait_for_change(&message, is_over).await;
     println!("{}", message.text());
     says(

@@ -8,8 +8,18 @@ use std::time::Duration;
 use super::super::INTERRUPTED;
 
 /// Obeys lines of standard input from now on, in a thread of its own: `pause` and `resume`; the end
-/// of the input is an interrupt, so that no training outlives whoever started it.
+/// of the input is an interrupt, so that no training outlives whoever started it. So is a request to
+/// terminate: whatever ends the bot may send it to all of its processes.
 pub fn obey_standard_input() {
+    #[cfg(unix)]
+    tokio::spawn(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            terminated.recv().await;
+            eprintln!("terminated: stopping after this step");
+            INTERRUPTED.store(true, Ordering::Relaxed);
+        }
+    });
     std::thread::spawn(|| {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             match line.trim() {
@@ -21,6 +31,16 @@ pub fn obey_standard_input() {
         eprintln!("standard input was closed: stopping after this step");
         INTERRUPTED.store(true, Ordering::Relaxed);
     });
+}
+
+/// Gets the processor only when nobody else wants it. Threads have the priority of the thread that
+/// starts them: to be called before there are any.
+pub fn give_way() {
+    #[cfg(unix)]
+    // Otherwise it trains all the same.
+    if let Err(error) = rustix::process::setpriority_process(None, 19) {
+        eprintln!("this training runs at the usual priority: {error}");
+    }
 }
 
 static PAUSED: AtomicBool = AtomicBool::new(false);

@@ -165,6 +165,8 @@ fn what_those_wrote_and_rated_who_agreed_is_gathered_and_nothing_of_others() {
     assert_eq!(gathered.rounds, [round.key]);
     let counts = (gathered.members, gathered.ratings, gathered.down_weighted);
     assert_eq!(counts, (3, 8, 0));
+    let contributors = [1, 2, 4].map(|id| (round.key.guild, Member(id)));
+    assert_eq!(gathered.contributors, contributors.into());
     assert_eq!(gathered.unusable, BTreeMap::new());
     // It can be read back, as whoever trains does.
     let json = serde_json::to_string(deliberation).unwrap();
@@ -201,6 +203,7 @@ fn a_round_that_teaches_nothing_is_counted_with_the_reason() {
         let gathered = gather(std::slice::from_ref(round), agreed);
         assert_eq!(gathered.deliberations, []);
         assert_eq!((gathered.members, gathered.ratings), (0, 0));
+        assert!(gathered.contributors.is_empty());
         let reasons: Vec<_> = gathered.unusable.into_iter().collect();
         assert_eq!(reasons.len(), 1);
         reasons[0]

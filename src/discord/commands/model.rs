@@ -1,6 +1,7 @@
 //! `/model`: a guild's models, and retraining them.
 
 use anyhow::Context as _;
+use poise::serenity_prelude::{ChannelType, PartialChannel};
 
 use crate::deliberation::id::Guild;
 use crate::deliberation::retraining::{Model, Retraining};
@@ -77,8 +78,10 @@ async fn retrain(
 ) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     require_manager(&asked)?;
-    let has = ctx.interaction.app_permissions.unwrap_or_default();
-    let missing = missing_for_messages(has);
+    let interaction = ctx.interaction;
+    let has = interaction.app_permissions.unwrap_or_default();
+    let in_thread = interaction.channel.as_ref().is_some_and(is_thread);
+    let missing = missing_for_messages(has, in_thread);
     if !missing.is_empty() {
         let text = sentences::missing_permissions(asked.wording(), missing, asked.channel);
         return Err(Failure::Told(text));
@@ -92,6 +95,13 @@ async fn retrain(
             None => model::estimate(asked.wording(), model, &outlook),
         })
         .await
+}
+
+fn is_thread(channel: &PartialChannel) -> bool {
+    matches!(
+        channel.kind,
+        ChannelType::PublicThread | ChannelType::PrivateThread | ChannelType::NewsThread
+    )
 }
 
 /// How good the versions are
@@ -196,20 +206,21 @@ async fn versions(bot: &Bot, guild: Guild, model: Model) -> Result<Vec<ShownVers
 /// A manager confirmed what was estimated.
 pub async fn confirmed(asked: &Asked<'_>, model: Model) -> Result<(), Failure> {
     require_manager(asked)?;
+    asked.defer_update().await?;
     let facilitator = &asked.bot.facilitator;
     let begun = facilitator
         .ask_for_retraining(asked.guild, model, asked.member(), asked.channel)
         .await?;
     asked
-        .update(match begun {
+        .finish(match begun {
             Ok(Retraining { key, .. }) => model::asked_for(asked.wording(), key.number),
             Err(refused) => model::refused(asked.wording(), refused),
         })
         .await
 }
 
-/// A manager wants a retraining to end.
-pub async fn stopped(asked: &Asked<'_>, number: u32) -> Result<(), Failure> {
+/// A manager cancels a retraining.
+pub async fn cancelled(asked: &Asked<'_>, number: u32) -> Result<(), Failure> {
     require_manager(asked)?;
     let guild = asked.guild;
     let facilitator = &asked.bot.facilitator;

@@ -95,10 +95,8 @@ async fn set(
     settings.training = training.map_or(settings.training, Into::into);
     settings.changed = Some((asked.member(), asked.bot.facilitator.clock.now()));
     store.save_settings(asked.guild, &settings).await?;
-    if settings.training == Training::Off {
-        let facilitator = &asked.bot.facilitator;
-        facilitator.stop_retrainings(asked.guild).await?;
-    }
+    let facilitator = &asked.bot.facilitator;
+    facilitator.settings_changed(asked.guild).await?;
     let look = sentences::settings(asked.wording(), &asked.bot.rounds, &settings);
     asked.answer(look).await
 }

@@ -66,13 +66,13 @@ pub fn retraining(wording: &Wording, view: &RetrainingView<'_>) -> Look {
             ("when", on(retraining.asked_at).into()),
         ],
     ));
-    let stop = Button::dangerous(
-        CustomId::StopTraining {
+    let cancel = Button::dangerous(
+        CustomId::CancelRetraining {
             number: retraining.key.number,
         },
-        wording.say("button-stop-training", &[]),
+        wording.say("button-cancel-retraining", &[]),
     );
-    Look::of(lines.join("\n")).buttons((!retraining.is_over()).then_some(stop))
+    Look::of(lines.join("\n")).buttons((!retraining.is_over()).then_some(cancel))
 }
 
 /// What a retraining would take and learn from, to be confirmed.
@@ -116,10 +116,7 @@ pub fn estimate(wording: &Wording, what: Model, outlook: &Outlook) -> Look {
             CustomId::Retrain { model: what },
             wording.say("button-retrain", &[]),
         ),
-        Button::other(
-            CustomId::LeaveTraining { model: what },
-            wording.say("button-not-now", &[]),
-        ),
+        Button::other(CustomId::LeaveTraining, wording.say("button-not-now", &[])),
     ])
 }
 
@@ -273,6 +270,7 @@ fn outcome(wording: &Wording, how: &How) -> String {
         How::NotEnoughRounds { rounds } => {
             wording.say("training-not-enough", &[("rounds", (*rounds).into())])
         }
+        How::NothingLearned => wording.say("training-nothing-learned", &[]),
         How::Failed => wording.say("training-failed", &[]),
         How::NoData => wording.say("training-no-data", &[]),
         How::Cancelled { by } => wording.say(
@@ -815,6 +813,7 @@ mod tests {
                 "another one is active now",
             ),
             (How::NotEnoughRounds { rounds: 7 }, "7 rounds have ratings"),
+            (How::NothingLearned, "learned nothing"),
             (How::Failed, "given up"),
             (How::NoData, "not enough left to learn from"),
             (How::Cancelled { by: Member(8) }, "**Cancelled by <@8>.**"),

@@ -41,10 +41,6 @@ pub struct ChildTrainer {
 /// loses what it has learned since its last checkpoint.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
-/// It gets the processor when nobody else wants it.
-#[cfg(unix)]
-const NICENESS: i32 = 19;
-
 impl Trainer for ChildTrainer {
     fn train<'a>(
         &'a self,
@@ -91,14 +87,14 @@ impl ChildTrainer {
         let complaint = last_error(errors);
         let ending = async { tokio::join!(child.wait(), follow, complaint) };
         tokio::pin!(ending);
-        let (status, complaint) = loop {
+        let (status, learned, complaint) = loop {
             let wanted = *control.borrow_and_update();
             if wanted != told {
                 told = wanted;
                 tell(&mut input, wanted).await;
             }
             tokio::select! {
-                (status, (), complaint) = &mut ending => break (status?, complaint),
+                (status, learned, complaint) = &mut ending => break (status?, learned, complaint),
                 // Whoever ordered it is gone: it is dropped at once, and killed.
                 changed = control.changed() => changed.context("nobody wants it any more")?,
                 () = tokio::time::sleep(ENDS_WITHIN), if told == Control::Stop => {
@@ -107,7 +103,7 @@ impl ChildTrainer {
                 }
             }
         };
-        outcome(status, told, complaint)
+        outcome(status, told, learned, complaint)
     }
 
     fn start(&self, order: &Order) -> Result<Child> {
@@ -140,7 +136,6 @@ impl ChildTrainer {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
-        lower_priority(&child);
         Ok(child)
     }
 }
@@ -152,21 +147,6 @@ fn place(kind: Kind) -> usize {
         Kind::Generator => 1,
     }
 }
-
-#[cfg(unix)]
-fn lower_priority(child: &Child) {
-    use rustix::process::{Pid, setpriority_process};
-    let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-    // Otherwise it trains all the same.
-    if let Some(id) = id
-        && let Err(error) = setpriority_process(Some(id), NICENESS)
-    {
-        tracing::warn!(%error, "a training runs at the bot's own priority");
-    }
-}
-
-#[cfg(not(unix))]
-fn lower_priority(_: &Child) {}
 
 fn pipes(child: &mut Child) -> Result<(ChildStdin, ChildStdout, ChildStderr)> {
     let input = child.stdin.take();
@@ -191,18 +171,22 @@ async fn tell(input: &mut Option<ChildStdin>, wanted: Control) {
     }
 }
 
-/// Reads what it says of its progress, to the end.
-async fn follow(output: ChildStdout, progress: &(dyn Fn(f64) + Send + Sync)) {
+/// Reads what it says of its progress, to the end; whether it learned anything, as far as it says.
+async fn follow(output: ChildStdout, progress: &(dyn Fn(f64) + Send + Sync)) -> bool {
     #[derive(Deserialize)]
     struct Line {
+        event: Option<String>,
         progress: f64,
     }
+    let mut learned = true;
     let mut lines = BufReader::new(output).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        if let Ok(Line { progress: share }) = serde_json::from_str(&line) {
-            progress(share);
+        if let Ok(line) = serde_json::from_str::<Line>(&line) {
+            progress(line.progress);
+            learned &= line.event.as_deref() != Some("no_progress");
         }
     }
+    learned
 }
 
 /// The last error that it names, without anything else that it says: rows of data may be in it.
@@ -217,12 +201,20 @@ async fn last_error(errors: ChildStderr) -> Option<String> {
     last
 }
 
-fn outcome(status: ExitStatus, told: Control, complaint: Option<String>) -> Result<Ended> {
-    /// `accord train` was interrupted.
+fn outcome(
+    status: ExitStatus,
+    told: Control,
+    learned: bool,
+    complaint: Option<String>,
+) -> Result<Ended> {
+    /// `accord train` was interrupted, perhaps by what ends the bot too, before the bot told it.
     const INTERRUPTED: i32 = 130;
     match status.code() {
         Some(0) => Ok(Ended::Finished),
-        Some(INTERRUPTED) if told == Control::Stop => Ok(Ended::Stopped),
+        _ if !learned => Ok(Ended::NothingLearned),
+        Some(INTERRUPTED) => Ok(Ended::Stopped),
+        // However: its last step may fail, and it may be killed.
+        _ if told == Control::Stop => Ok(Ended::Stopped),
         _ => bail!(
             "accord train ended with {status}: {}",
             complaint.as_deref().unwrap_or("it does not say why")
@@ -336,11 +328,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_runs_at_a_low_priority() {
-        let (trainer, folder) = program(r#"sleep 0.3; nice > "$(dirname "$0")/nice""#);
-        train(&trainer, &order(Kind::Reward)).await.0.unwrap();
-        let nice = std::fs::read_to_string(folder.path().join("nice")).unwrap();
-        assert_eq!(nice.trim(), NICENESS.to_string());
+    async fn one_that_learned_nothing_has_not_failed() {
+        let (trainer, _folder) = program(
+            r#"echo '{"event":"no_progress","part":"final","progress":0.2}'
+            echo 'error: no step lowered the loss' >&2
+            exit 1"#,
+        );
+        let (ended, shares) = train(&trainer, &order(Kind::Reward)).await;
+        assert_eq!(ended.unwrap(), Ended::NothingLearned);
+        assert_eq!(shares, [0.2]);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_stopped_has_not_failed_however_it_ended() {
+        for ending in ["exit 1", "kill -15 $$"] {
+            let (trainer, _folder) = program(&format!("read line; {ending}"));
+            let (_control, seen) = watch::channel(Control::Stop);
+            let ended = trainer.train(&order(Kind::Reward), seen, &|_| {}).await;
+            assert_eq!(ended.unwrap(), Ended::Stopped, "{ending}");
+        }
+        // What ends the bot may reach it first.
+        let (trainer, _folder) = program("exit 130");
+        let (ended, _) = train(&trainer, &order(Kind::Reward)).await;
+        assert_eq!(ended.unwrap(), Ended::Stopped);
     }
 
     #[test]

@@ -25,6 +25,9 @@ use crate::transformer::adapter::{Adapter, LowRank};
 pub enum Plan {
     NotBetter,
     Fails,
+    LearnsNothing,
+    /// Waits until it is stopped, and does not end well.
+    DiesWhenStopped,
     /// Is at four tenths, and finishes when [`ScriptedTrainer::go_on`] is notified.
     Waits,
 }
@@ -59,11 +62,15 @@ impl ScriptedTrainer {
         let plan = self.plans.lock().unwrap().pop_front();
         match plan {
             Some(Plan::Fails) => anyhow::bail!("out of memory"),
-            Some(Plan::Waits) => {
+            Some(Plan::LearnsNothing) => return Ok(Ended::NothingLearned),
+            Some(plan @ (Plan::Waits | Plan::DiesWhenStopped)) => {
                 progress(0.4);
                 loop {
                     let told = *control.borrow_and_update();
                     *self.told.lock().unwrap() = Some(told);
+                    if told == Control::Stop && plan == Plan::DiesWhenStopped {
+                        anyhow::bail!("terminated");
+                    }
                     if told == Control::Stop {
                         return Ok(Ended::Stopped);
                     }
@@ -172,6 +179,56 @@ impl Host {
         .await
     }
 
+    /// Nobody trains at this time of the day, from the next start on.
+    fn trains_at_other_hours(&mut self) {
+        let hour = self.clock.now().hour();
+        self.hours = Hours {
+            from: (hour + 10) % 24,
+            until: (hour + 12) % 24,
+        };
+    }
+
+    async fn settle(&self, guild: Guild, training: Training) {
+        let settings = GuildSettings {
+            training,
+            ..GuildSettings::default()
+        };
+        let store = &self.facilitator.store;
+        store.save_settings(guild, &settings).await.unwrap();
+    }
+
+    /// Another guild that shares has the same rounds, and its members agree to that.
+    async fn has_a_neighbour(&self, neighbour: Guild) {
+        self.settle(GUILD, Training::Shared).await;
+        self.settle(neighbour, Training::Shared).await;
+        for mut round in self.facilitator.rounds(GUILD).await.unwrap() {
+            round.key.guild = neighbour;
+            self.facilitator.store.save(None, &round).await.unwrap();
+            for member in round.opinions.into_keys() {
+                let agrees = self
+                    .facilitator
+                    .set_consent(neighbour, member, Training::Shared);
+                agrees.await.unwrap();
+            }
+        }
+    }
+
+    /// Of which guilds there is something in the data of the latest retraining.
+    fn learns_from(&self) -> Vec<Guild> {
+        let latest = self.retrainings().pop().unwrap();
+        let contributors = latest.data.map(|data| data.contributors);
+        let guilds = contributors.into_iter().flatten().map(|(guild, _)| guild);
+        let guilds: std::collections::BTreeSet<Guild> = guilds.collect();
+        guilds.into_iter().collect()
+    }
+
+    /// What is in the folder for data.
+    fn work_folders(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path().join("data/retraining")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect()
+    }
+
     async fn until_told(&self, told: Control) {
         eventually(&format!("it is told to {told:?}"), async || {
             (*self.trainer.told.lock().unwrap() == Some(told)).then_some(())
@@ -213,13 +270,8 @@ impl Host {
 
     /// The data and what was learned from them are removed.
     async fn until_cleared(&self) {
-        let folder = self.folder.path().join("data/retraining");
         eventually("nothing is left", async || {
-            fs::read_dir(&folder)
-                .unwrap()
-                .next()
-                .is_none()
-                .then_some(())
+            self.work_folders().is_empty().then_some(())
         })
         .await;
     }
@@ -504,4 +556,192 @@ async fn a_guild_that_is_erased_takes_its_versions_with_it() {
     assert!(host.retrainings().is_empty());
     let versions = host.folder.path().join("data/versions/guilds/1");
     assert!(!versions.exists());
+}
+
+#[tokio::test]
+async fn whatever_ends_a_retraining_that_waits_removes_its_data() {
+    for turned_off in [false, true] {
+        let mut host = Host::new().await;
+        host.has_rated(1..=3, 8).await;
+        host.trainer.next([Plan::Waits]);
+        let key = host.asks_for(REWARD).await.unwrap().key;
+        host.until_told(Control::Go).await;
+        host.trains_at_other_hours();
+        host.restart().await;
+        assert_eq!(host.work_folders(), ["1-1"]);
+        if turned_off {
+            host.settle(GUILD, Training::Off).await;
+            host.facilitator.settings_changed(GUILD).await.unwrap();
+        } else {
+            let cancelled = host.facilitator.cancel_retraining(key, ORGANISER).await;
+            assert!(cancelled.unwrap());
+        }
+        assert!(host.work_folders().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_restart_removes_data_that_nobody_trains_on() {
+    let mut host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.asks_for(REWARD).await.unwrap();
+    host.until_retrained().await;
+    host.until_cleared().await;
+    for left in ["1-1", "1-2", "7-1"] {
+        let folder = host.folder.path().join("data/retraining").join(left);
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("data.jsonl"), "{}").unwrap();
+    }
+    host.restart().await;
+    assert!(host.work_folders().is_empty());
+    assert_eq!(host.active(), "reward-1");
+}
+
+#[tokio::test]
+async fn training_that_was_turned_off_does_not_go_on_after_a_crash() {
+    let mut host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.trainer.next([Plan::Waits]);
+    host.asks_for(REWARD).await.unwrap();
+    host.until_told(Control::Go).await;
+    // Saved, and then it crashed.
+    host.settle(GUILD, Training::Off).await;
+    host.restart().await;
+    let (how, _) = host.until_retrained().await;
+    assert_eq!(how, How::NoData);
+    host.until_cleared().await;
+    assert_eq!(host.trainer.orders().len(), 1);
+}
+
+#[tokio::test]
+async fn a_guild_that_shares_no_more_is_left_out_of_what_is_trained_elsewhere() {
+    for stops in ["its own", "theirs", "it leaves"] {
+        let neighbour = Guild(2);
+        let host = Host::new().await;
+        host.has_rated(1..=3, 8).await;
+        host.has_a_neighbour(neighbour).await;
+        host.trainer.next([Plan::Waits, Plan::Waits]);
+        host.asks_for(REWARD).await.unwrap();
+        host.until_told(Control::Go).await;
+        assert_eq!(host.learns_from(), [GUILD, neighbour]);
+        match stops {
+            "it leaves" => host.facilitator.guild_left(neighbour).await.unwrap(),
+            _ => {
+                let guild = if stops == "its own" { GUILD } else { neighbour };
+                host.settle(guild, Training::Own).await;
+                host.facilitator.settings_changed(guild).await.unwrap();
+            }
+        }
+        eventually("it begins anew", async || {
+            (host.trainer.orders().len() == 2).then_some(())
+        })
+        .await;
+        assert_eq!(host.learns_from(), [GUILD], "{stops}");
+        let (_, data) = host.trainer.orders().pop().unwrap();
+        assert_eq!(data.lines().count(), 8, "{stops}");
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_was_put_into_use_before_it_was_cancelled_is_taken_back() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.trainer.next([Plan::Waits]);
+    let key = host.asks_for(REWARD).await.unwrap().key;
+    host.until_told(Control::Go).await;
+    let made = host.folder.path().join("made");
+    Version::write(&made, &adapter(), |facts| card("reward-1", facts)).unwrap();
+    let versions = host.facilitator.versions_of(GUILD, REWARD);
+    let id = VersionId::Stored(versions.add(&made).unwrap());
+    versions.activate(&id, true).unwrap();
+    let cancelled = host.facilitator.cancel_retraining(key, ORGANISER).await;
+    assert!(cancelled.unwrap());
+    host.until_retrained().await;
+    host.until_cleared().await;
+    eventually("it is taken back", async || {
+        (versions.list().unwrap().len() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(host.active(), "shipped");
+}
+
+#[tokio::test]
+async fn a_training_that_learns_nothing_is_not_tried_again() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.trainer.next([Plan::LearnsNothing]);
+    host.asks_for(REWARD).await.unwrap();
+    let (how, retraining) = host.until_retrained().await;
+    assert_eq!((how, retraining.failures), (How::NothingLearned, 0));
+    assert_eq!(host.trainer.orders().len(), 1);
+    host.until_cleared().await;
+}
+
+#[tokio::test]
+async fn what_ends_with_the_bot_has_not_failed() {
+    let mut host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.trainer.next([Plan::DiesWhenStopped; 4]);
+    host.asks_for(REWARD).await.unwrap();
+    for _ in 0..4 {
+        host.until_told(Control::Go).await;
+        *host.trainer.told.lock().unwrap() = None;
+        host.restart().await;
+    }
+    let (how, retraining) = host.until_retrained().await;
+    assert!(matches!(how, How::Activated { .. }));
+    assert_eq!(retraining.failures, 0);
+}
+
+#[tokio::test]
+async fn imported_files_may_change_while_it_is_trained() {
+    let mut host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    let import = host.folder.path().join("data/imported/guild-1");
+    fs::create_dir_all(&import).unwrap();
+    fs::write(import.join("polis.jsonl"), "{}\n").unwrap();
+    host.trainer.next([Plan::Waits]);
+    host.asks_for(REWARD).await.unwrap();
+    host.until_told(Control::Go).await;
+    fs::write(import.join("polis.jsonl"), "").unwrap();
+    fs::write(import.join("another.jsonl"), "{}\n").unwrap();
+    let (order, _) = host.trainer.orders().pop().unwrap();
+    assert_eq!(fs::read_to_string(&order.data[1]).unwrap(), "{}\n");
+    host.restart().await;
+    host.until_retrained().await;
+    assert_eq!(host.trainer.orders().pop().unwrap().0, order);
+}
+
+#[tokio::test]
+async fn whoever_asked_is_not_named_once_they_are_erased() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.asks_for(REWARD).await.unwrap();
+    host.until_retrained().await;
+    let erased = host.facilitator.erase_member(GUILD, ORGANISER).await;
+    erased.unwrap();
+    assert_eq!(host.retrainings()[0].by, Member::ERASED);
+}
+
+#[tokio::test]
+async fn a_guild_whose_erasure_was_interrupted_is_erased_by_the_next_sweep() {
+    let host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    host.asks_for(REWARD).await.unwrap();
+    host.until_retrained().await;
+    host.until_cleared().await;
+    host.facilitator.guild_left(GUILD).await.unwrap();
+    host.clock.advance(GUILD_KEPT_FOR + TimeDelta::days(1));
+    // A file where a folder is expected.
+    let obstacle = host.folder.path().join("data/imported/guild-1");
+    fs::create_dir_all(obstacle.parent().unwrap()).unwrap();
+    fs::write(&obstacle, "").unwrap();
+    host.facilitator.delete_what_expired().await.unwrap_err();
+    fs::remove_file(&obstacle).unwrap();
+    fs::create_dir(&obstacle).unwrap();
+    fs::write(obstacle.join("polis.jsonl"), "{}").unwrap();
+    host.facilitator.delete_what_expired().await.unwrap();
+    assert!(!obstacle.exists());
+    assert!(!host.folder.path().join("data/versions/guilds/1").exists());
+    assert!(host.facilitator.rounds(GUILD).await.unwrap().is_empty());
 }

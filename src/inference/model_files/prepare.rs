@@ -74,10 +74,7 @@ pub fn prepare(
         "prepared from {} ({}){}",
         file_name(source),
         cache::short(&source_sha256),
-        adapter_sha256.map_or(String::new(), |sha256| format!(
-            " with adapter {}",
-            cache::short(sha256)
-        ))
+        adapter_sha256.map_or(String::new(), with_adapter)
     );
     let bytes = conversion.bytes(&header);
     folder.write(&name, bytes, &format.to_string(), &origin, |out| {
@@ -193,6 +190,28 @@ impl fmt::Display for ServingFormat {
             Self::F32 => "F32",
         })
     }
+}
+
+/// The end of a file's origin.
+fn with_adapter(sha256: &str) -> String {
+    format!(" with adapter {}", cache::short(sha256))
+}
+
+/// Removes what [`prepare`] made with an adapter.
+pub(super) fn remove_made_with(adapter_sha256: &str, models: &Path) -> Result<()> {
+    for entry in cache::list(models)? {
+        let record = cache::record_path(&entry.path);
+        let made = cache::recorded(&record)
+            .is_some_and(|identity| identity.origin.ends_with(&with_adapter(adapter_sha256)));
+        if made {
+            // The record last: by it, the file is found again.
+            for path in [&entry.path, &record] {
+                fs::remove_file(path)
+                    .with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Part of every prepared file's name: raise it when this code writes something else than before.
@@ -664,6 +683,25 @@ mod tests {
             );
             assert_ne!(path, other.unwrap(), "another file for another alpha");
         }
+    }
+
+    #[test]
+    fn what_was_made_with_an_adapter_can_be_removed() {
+        let case = case();
+        let adapter = adapter(70, 64);
+        let format = ServingFormat::F32;
+        let made = |sha256| {
+            let hashed = HashedAdapter {
+                adapter: &adapter,
+                sha256,
+            };
+            prepare(&case.source, Some(hashed), format, &case.models, &mut quiet).unwrap()
+        };
+        let (kept, gone) = (made("0123456789abcdef"), made("fedcba9876543210"));
+        let plain = case.prepare(format);
+        remove_made_with("fedcba9876543210", &case.models).unwrap();
+        assert!(kept.exists() && plain.exists());
+        assert!(!gone.exists() && !cache::record_path(&gone).exists());
     }
 
     #[test]
