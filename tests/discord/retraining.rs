@@ -72,7 +72,7 @@ const NEXT: &str = "the fire station";
 
 /// As little training as shows it.
 const TRAINING: &[(&str, &str)] = &[
-    ("ACCORD_TRAINING__REWARD__EPOCHS", "1"),
+    ("ACCORD_TRAINING__REWARD__EPOCHS", "3"),
     ("ACCORD_TRAINING__REWARD__UNITS_PER_STEP", "1"),
     ("ACCORD_TRAINING__REWARD__VALIDATIONS_PER_EPOCH", "1"),
     ("ACCORD_TRAINING__REWARD__VALIDATION_UNITS", "4"),
@@ -82,6 +82,7 @@ const TRAINING: &[(&str, &str)] = &[
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "it trains for many minutes: cargo test --release --test discord -- --ignored"]
 async fn a_community_with_a_taste_of_its_own_trains_a_version_that_is_better_and_goes_back() {
     // Fetched before anybody waits for it.
     support::original_gguf();
