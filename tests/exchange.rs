@@ -229,11 +229,14 @@ fn rounds_are_exported_with_pseudonyms_and_read_again() {
     assert!(rows[0]["participants"] != rows[1]["participants"]);
 
     let other = self::home();
-    let output = run(&other, &["import", "deliberations", out]);
+    let refused = run(&other, &["import", "deliberations", out]);
+    assert!(stderr(&refused).contains("say which it is with --guild ID"));
+    let output = run(&other, &["import", "deliberations", out, "--guild", "77"]);
     assert!(output.status.success(), "{}", stderr(&output));
     // Who reacted in public could be recognised by the ratings.
     assert!(stderr(&output).contains("in 1 of them no rating belongs to an opinion"));
-    let read = imported::read(&other.path().join("imported/rounds.jsonl")).unwrap();
+    let kept = other.path().join("imported/guild-77/rounds.jsonl");
+    let read = imported::read(&kept).unwrap();
     let rated: Vec<usize> = read.iter().map(ratings).collect();
     assert_eq!(rated, [9, 0]);
     // As text it comes out the same on standard output, but for the pseudonyms.

@@ -15,7 +15,7 @@ use accord::inference::reward::RewardModel;
 use accord::training::card::{Card, Kind};
 use accord::training::versions::{Version, VersionId};
 use futures::future::join_all;
-use support::{night_buses, original_gguf};
+use support::{accord, night_buses, original_gguf};
 use tempfile::TempDir;
 
 /// The settings of a host with a data folder of its own, in which the shipped versions are active.
@@ -61,6 +61,17 @@ async fn three_guilds_with_three_versions_each_get_their_own_predictions() {
         .zip(strengths)
         .map(|(guild, strength)| activate(&config, Kind::Reward, guild, strength))
         .collect();
+    let mut list = accord(&["models", "list"]);
+    let listed = list.env("ACCORD_DATA_DIR", &config.data_dir).output();
+    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+    for (guild, version) in [(1, "times-0.5"), (2, "times-1"), (3, "times-1.5")] {
+        let mut rows = listed.lines().map(|row| row.split_whitespace());
+        let row = format!("reward of guild {guild} {version} active");
+        assert!(
+            rows.any(|cells| cells.take(6).eq(row.split(' '))),
+            "{row}: {listed}"
+        );
+    }
     let models = LocalModels::new(config.clone(), Arc::default()).unwrap();
 
     let (question, opinions) = (night_buses().question, night_buses().opinions);

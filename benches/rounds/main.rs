@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench --bench rounds -- kill --times 50
 //! cargo bench --bench rounds -- acknowledge
+//! cargo bench --bench rounds -- retraining
 //! cargo bench --bench rounds -- influence
 //! ```
 
@@ -11,8 +12,10 @@ mod acknowledge;
 mod influence;
 mod kill;
 mod people;
+mod retraining;
 #[path = "../../tests/support/mod.rs"]
 mod support;
+mod visits;
 
 use std::process::ExitCode;
 
@@ -32,7 +35,9 @@ enum Command {
     /// Kill the bot at random moments of scripted rounds: what is lost, what is posted twice?
     Kill(kill::Args),
     /// How fast are people answered while candidates are being drafted?
-    Acknowledge(acknowledge::Args),
+    Acknowledge(visits::Args),
+    /// How fast are people answered while a model is retrained, and what does that lose when it is killed?
+    Retraining(visits::Args),
     /// How far does a hostile opinion move the statement away from the other members?
     Influence(influence::Args),
 }
@@ -42,6 +47,7 @@ async fn main() -> ExitCode {
     let as_promised = match Args::parse().command {
         Command::Kill(args) => kill::run(&args).await,
         Command::Acknowledge(args) => acknowledge::run(&args).await,
+        Command::Retraining(args) => retraining::run(&args).await,
         Command::Influence(args) => influence::run(&args).await,
     };
     if as_promised {

@@ -1,5 +1,6 @@
 //! `accord import`: deliberations from elsewhere, to train models on.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,7 +8,7 @@ use accord::config::Config;
 use accord::deliberation::id::Guild;
 use accord::deliberation::record::Deliberation;
 use accord::training::imported::{self, polis};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use comfy_table::{Table, presets};
 
 use super::{input, say};
@@ -107,6 +108,11 @@ async fn import_deliberations(
         "no row of {} can be used, expected deliberations as JSON lines",
         file.display()
     );
+    ensure!(
+        guild.is_some() || !is_exported(&file)?,
+        "{} was exported from a server, whose members agreed that its models learn from it: say which it is with --guild ID",
+        file.display()
+    );
     let rows: Vec<Deliberation> = rows.into_iter().map(|(_, row)| row).collect();
     let path = imported::keep(&config.data_dir, guild, &name_of(&file), &rows)?;
     let unrated = rows.iter().filter(|row| ratings(row) == 0).count();
@@ -117,6 +123,16 @@ async fn import_deliberations(
     }
     say(format!("{}: {}", path.display(), counted(&rows)))?;
     Ok(all_usable)
+}
+
+/// Whether `accord export` wrote it: that alone names participants.
+fn is_exported(file: &Path) -> Result<bool> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .any(|row| row.get("participants").is_some()))
 }
 
 /// All that the models of a guild are trained on, or of all guilds.

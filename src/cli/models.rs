@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use accord::config::Config;
+use accord::deliberation::id::Guild;
 use accord::inference::model_files::{self, SERVING_FORMAT};
 use accord::training::card::{Card, Kind};
 use accord::training::gate::Verdict;
-use accord::training::versions::{Version, VersionId, Versions};
+use accord::training::versions::{self, Version, VersionId, Versions};
 use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result, bail, ensure};
 use comfy_table::{Table, presets};
@@ -122,11 +123,18 @@ fn list_versions(config: &Config) -> Result<()> {
         "gate",
     ]);
     let mut damaged = Vec::new();
-    for kind in Kind::ALL {
-        let versions = config.versions(kind)?;
+    for (owner, versions) in all_versions(config)? {
+        let kind = versions.kind;
         for listed in versions.list()? {
+            // What else a guild may use is the host's.
+            if owner.is_some() && !matches!(listed.id, VersionId::Stored(_)) {
+                continue;
+            }
             let mut row = vec![
-                kind.to_string(),
+                match owner {
+                    None => kind.to_string(),
+                    Some(guild) => format!("{kind} of guild {guild}"),
+                },
                 listed.id.to_string(),
                 if listed.active { "active" } else { "" }.to_owned(),
             ];
@@ -156,6 +164,20 @@ fn list_versions(config: &Config) -> Result<()> {
     say("within, between: held-out pairwise accuracy for ratings at least 2 apart")?;
     say("loss: held-out cross-entropy a token, of good statements after their prompts")?;
     damaged.into_iter().try_for_each(say)
+}
+
+/// The host's, then those of the guilds that have any.
+fn all_versions(config: &Config) -> Result<Vec<(Option<Guild>, Versions)>> {
+    let mut all = Vec::new();
+    for kind in Kind::ALL {
+        all.push((None, config.versions(kind)?));
+    }
+    for guild in versions::guilds(&config.data_dir)? {
+        for kind in Kind::ALL {
+            all.push((Some(guild), config.guild_versions(kind, guild)?));
+        }
+    }
+    Ok(all)
 }
 
 /// From the date on.

@@ -598,10 +598,11 @@ impl<P: Platform> Facilitator<P> {
     ) -> Result<Option<TrainingSet>> {
         let guild = retraining.key.guild;
         let gathered = self.training_data(guild).await?;
-        let imported = self.imported(guild).await?.1;
-        if gathered.rounds.len() + imported < ROUNDS_NEEDED {
+        let offer = self.offer(guild).await?;
+        if gathered.rounds.len() + offer.questions.len() < ROUNDS_NEEDED {
             return Ok(None);
         }
+        let imported = offer.deliberations;
         let kind = retraining.model.into();
         let (own, host) = (
             self.retrainings.versions(kind, guild),
@@ -933,18 +934,11 @@ impl<P: Platform> Facilitator<P> {
         }
     }
 
-    /// The files that were imported for a guild, and how many deliberations are in them.
-    async fn imported(&self, guild: Guild) -> Result<(Vec<PathBuf>, usize)> {
+    /// What was imported for a guild, now.
+    async fn offer(&self, guild: Guild) -> Result<imported::Offer> {
         let data_dir = self.retrainings.parts.data_dir.clone();
         tokio::task::spawn_blocking(move || {
-            let files = imported::files(&data_dir, guild)?;
-            let mut deliberations = 0;
-            for file in &files {
-                let text = fs::read_to_string(file)
-                    .with_context(|| format!("cannot read {}", file.display()))?;
-                deliberations += text.lines().filter(|line| !line.trim().is_empty()).count();
-            }
-            Ok((files, deliberations))
+            imported::offer(&imported::files(&data_dir, guild)?, |_| true)
         })
         .await?
     }

@@ -538,11 +538,32 @@ pub fn remove_guild(data_dir: &Path, guild: Guild) -> Result<()> {
     }
 }
 
+/// The guilds that have versions of their own, by their ids.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn guilds(data_dir: &Path) -> Result<Vec<Guild>> {
+    let folder = folder_of_guilds(data_dir);
+    let cannot_read = || format!("cannot read {}", folder.display());
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.with_context(cannot_read)?,
+    };
+    let mut guilds = Vec::new();
+    for entry in entries {
+        let name = entry.with_context(cannot_read)?.file_name();
+        guilds.extend(name.to_str().and_then(|name| name.parse().ok()).map(Guild));
+    }
+    guilds.sort();
+    Ok(guilds)
+}
+
 fn folder_of_guild(data_dir: &Path, guild: Guild) -> PathBuf {
-    data_dir
-        .join("versions")
-        .join("guilds")
-        .join(guild.to_string())
+    folder_of_guilds(data_dir).join(guild.to_string())
+}
+
+fn folder_of_guilds(data_dir: &Path) -> PathBuf {
+    data_dir.join("versions").join("guilds")
 }
 
 /// Orders `reward-9` before `reward-10`.

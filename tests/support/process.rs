@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -39,8 +39,13 @@ impl Host {
         self.settings.insert(name, value.to_string());
     }
 
+    /// Its data folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn store(&self) -> PathBuf {
-        self.folder.path().join("store")
+        self.folder().join("store")
     }
 
     /// Everything that it has written to standard error and standard output.
