@@ -13,7 +13,7 @@ use crate::deliberation::id::Guild;
 use crate::deliberation::outcome::OutcomeThresholds;
 use crate::deliberation::record::FEWEST_OPINIONS;
 use crate::deliberation::retraining::{Guilds, Hours, Limits};
-use crate::deliberation::round::RatingMode;
+use crate::deliberation::round::{RatingMode, RoundLimits};
 use crate::deliberation::selection::PostedCandidates;
 use crate::deliberation::welfare::WelfareFunction;
 use crate::inference::drafting::DraftingSettings;
@@ -76,6 +76,20 @@ pub struct RoundDefaults {
     pub early_close_notice: TimeDelta,
     /// Days after the result when opinions and critiques are deleted.
     pub retention_days: u16,
+    /// How many rounds a guild may have open at the same time.
+    pub open_at_most: usize,
+    /// How many it may open within 24 hours.
+    pub a_day_at_most: usize,
+}
+
+impl RoundDefaults {
+    /// How many rounds a guild may have.
+    pub fn limits(&self) -> RoundLimits {
+        RoundLimits {
+            open: self.open_at_most,
+            a_day: self.a_day_at_most,
+        }
+    }
 }
 
 /// The section `[retraining]`.

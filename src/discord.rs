@@ -9,6 +9,7 @@ pub mod custom_id;
 mod events;
 pub mod http;
 pub mod neutral;
+mod pace;
 mod permissions;
 pub mod platform;
 pub mod render;
@@ -23,6 +24,7 @@ use poise::serenity_prelude as serenity;
 use serenity::all::{ClientBuilder, GatewayIntents, Http};
 use tokio_util::sync::CancellationToken;
 
+use self::pace::Pace;
 use self::platform::DiscordPlatform;
 use self::render::HostFacts;
 use self::wording::Wording;
@@ -46,6 +48,7 @@ pub struct Bot {
     pub rounds: RoundDefaults,
     /// What rounds are opened with where nobody says otherwise.
     pub welfare: WelfareFunction,
+    pace: Pace,
     /// The host's versions, which serve where a guild has none of its own active.
     reward_versions: Versions,
     generator_versions: Versions,
@@ -98,6 +101,7 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
             commands: commands::all(&wording),
             event_handler: |framework, event| Box::pin(events::handle(framework, event)),
             on_error: |error| Box::pin(reply::report(error)),
+            command_check: Some(|ctx| Box::pin(async move { reply::keep_pace(ctx) })),
             ..Default::default()
         })
         .initialize_owners(false)
@@ -134,6 +138,7 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         host,
         rounds: config.rounds.clone(),
         welfare: config.deliberation.welfare,
+        pace: Pace::default(),
         reward_versions: config.versions(Kind::Reward)?,
         generator_versions: config.versions(Kind::Generator)?,
     }));

@@ -37,7 +37,7 @@ use crate::deliberation::id::{Channel, Guild, Member, Message, RoundKey};
 use crate::deliberation::outcome::OutcomeThresholds;
 use crate::deliberation::retraining::RetrainingKey;
 use crate::deliberation::round::board::Item;
-use crate::deliberation::round::{Place, Round, Terms, Time};
+use crate::deliberation::round::{Place, Round, RoundLimits, Terms, Time, TooManyRounds, may_open};
 use crate::store::Store;
 
 /// Runs the rounds of one process.
@@ -149,12 +149,20 @@ impl<P: Platform> Facilitator<P> {
         self.store.clone().close().await
     }
 
-    /// Opens a round.
+    /// Opens a round, if the guild has not too many.
     ///
     /// # Errors
-    /// The store's.
-    pub async fn open(self: &Arc<Self>, new: NewRound) -> Result<Round> {
+    /// The outer one is the store's, the inner one says why it cannot be opened.
+    pub async fn open(
+        self: &Arc<Self>,
+        new: NewRound,
+        limits: RoundLimits,
+    ) -> Result<Result<Round, TooManyRounds>> {
         let _alone = self.entering.lock().await;
+        let rounds = self.rounds(new.guild).await?;
+        if let Err(too_many) = may_open(&rounds, limits, self.clock.now()) {
+            return Ok(Err(too_many));
+        }
         let key = RoundKey {
             guild: new.guild,
             number: self.store.next_number(new.guild).await?,
@@ -172,7 +180,7 @@ impl<P: Platform> Facilitator<P> {
         self.store.save(None, &round).await?;
         self.take_up(round.clone(), Needs::default());
         tracing::info!(guild = %key.guild, round = key.number, "a round was opened");
-        Ok(round)
+        Ok(Ok(round))
     }
 
     /// Changes a round. What `change` returns comes back once its effect is on disk.

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use accord::deliberation::admission::Admission;
 use accord::deliberation::consent::Consent;
 use accord::deliberation::distribution::RatingDistribution;
 use accord::deliberation::guild::{GuildSettings, Training};
@@ -370,6 +371,7 @@ fn opened(number: u32, rating: RatingMode) -> Round {
         notify: None,
         retention_days: 30,
         training: true,
+        admission: Admission::Everyone,
     };
     let key = RoundKey {
         guild: Guild(77),

@@ -343,6 +343,8 @@ opinion-conflict-yours = And this is what you sent just now. To keep it, copy it
 opinion-too-late = **Opinions are closed, and drafting has begun.** You can still join with this text: no draft reads it, but it counts in the ranking, and so do your ratings.
 opinion-closed = **Opinions are closed,** and yours stands as you had saved it. What you sent just now was not saved:
 opinion-over = **The round is over.** Your text was not used:
+opinion-not-used = Your text was not used:
+opinion-too-many-changes = **You have changed your opinion { $changes } times,** and the last one that was saved stands. What you sent just now was not saved:
 handback = Your opinion, as you wrote it:
 handback-none = You gave no opinion in this round.
 
@@ -582,6 +584,9 @@ command-settings-set = Change settings
     .opinions_for = How long opinions can be written, such as 24h
     .ratings_for = How long candidates can be rated, such as 24h
     .training = Whether members who agree train models: this server's own, or also those of others that share
+    .participants = Who may write an opinion in rounds that are opened from now on
+    .member_days = For how many days they must have been members when the round opens; 0 to 365
+    .participant_role = The role that they must have
 command-privacy = What Accord keeps about you
 command-privacy-what = What is kept, for how long, and who can see it
 command-privacy-export = Everything that is kept about you, as a file
@@ -656,8 +661,27 @@ settings-shown = Organisers: { $organisers }
     Opinions needed: { $minimum }
     Opinions are open for { $opinions }, rating for { $ratings }, if /round open does not say otherwise.
     Training: { $training }
+    Participants: { $participants }
+
+too-many-open-rounds = { $rounds } rounds are open here, and the host lets no server have more. Close or cancel one first.
+too-many-rounds-today = { $rounds } rounds were opened here within a day, and the host lets no server open more. Try again later.
+participants-everyone = Everybody here may write an opinion.
+participants-members =
+    { $days ->
+        [0] Whoever was a member of this server before the round opened may write an opinion.
+        [one] Whoever had been a member of this server for a day when the round opened may write an opinion.
+       *[other] Whoever had been a member of this server for { $days } days when the round opened may write an opinion.
+    }
+participants-role = Whoever has the role { $role } may write an opinion.
+participants-role-missing = Name the role as well, with participant_role.
+participants-conflict = These do not go together: choose everyone, or a number of days, or a role.
 
 # What members are told.
+too-often =
+    { $seconds ->
+        [one] That was a lot in one minute. Go on in a second.
+       *[other] That was a lot in one minute. Go on in { $seconds } seconds.
+    }
 no-opinion-to-withdraw = You have no opinion in this round.
 opinions-closed = Opinions are closed: yours stays as it is.
 candidate-withdrawn = This candidate can no longer be rated.

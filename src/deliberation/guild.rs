@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use super::admission::Admission;
 use super::id::{Member, Role};
 use super::round::{RatingMode, Time};
 
@@ -20,6 +21,8 @@ pub struct GuildSettings {
     #[serde(with = "maybe_seconds")]
     pub ratings_for: Option<TimeDelta>,
     pub training: Training,
+    /// Whose opinions count in rounds that are opened from now on.
+    pub admission: Admission,
     /// Who changed them last, and when.
     pub changed: Option<(Member, Time)>,
 }

@@ -16,6 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use self::board::{Item, Shown};
+use super::admission::Admission;
 use super::distribution::RatingDistribution;
 use super::id::{Channel, Member, Role, RoundKey};
 use super::outcome::Conclusion;
@@ -24,8 +25,10 @@ use super::record::FEWEST_OPINIONS;
 use super::selection::PostedCandidates;
 use super::welfare::WelfareFunction;
 
-pub use opinions::{OpinionRefused, Receipt};
-pub use organising::{Extended, LONGEST_PHASE, OrganiserRefused};
+pub use opinions::{MOST_REVISIONS, OpinionRefused, Receipt};
+pub use organising::{
+    Extended, LONGEST_PHASE, OrganiserRefused, RoundLimits, TooManyRounds, may_open,
+};
 pub use rating::{
     CRITIQUE_CHARACTERS, CritiqueRefused, DraftInput, MissingPrediction, RatingRefused,
     RevisionInput,
@@ -89,6 +92,8 @@ pub struct Terms {
     /// a second time, since how consistently somebody rates tells how much can be learned from it.
     #[serde(default)]
     pub training: bool,
+    #[serde(default)]
+    pub admission: Admission,
 }
 
 /// How agreement is given.

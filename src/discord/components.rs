@@ -30,7 +30,7 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
     };
     let facilitator = &asked.bot.facilitator;
     let key = asked.round(number);
-    let member = asked.member();
+    let (member, standing) = (asked.member(), asked.standing());
     match id {
         CustomId::Opinion { .. } | CustomId::OpinionForm { .. } => {
             ask_for_opinion(asked, key).await
@@ -54,7 +54,10 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
                 return Err(Failure::Told(asked.wording().say("old-button", &[])));
             };
             let joined = facilitator
-                .update(key, |round, now| round.join_late(member, text, now))
+                .update(key, |round, now| {
+                    round.admit(member, &standing)?;
+                    round.join_late(member, text, now)
+                })
                 .await?;
             after_opinion(asked, key, text, joined).await
         }
@@ -186,12 +189,13 @@ pub async fn submitted(asked: &Asked<'_>, form: &ModalInteraction) -> Result<(),
     };
     let facilitator = &asked.bot.facilitator;
     let key = asked.round(number);
-    let member = asked.member();
+    let (member, standing) = (asked.member(), asked.standing());
     let text = written(form);
     match id {
         CustomId::OpinionForm { revision, .. } => {
             let submitted = facilitator
                 .update(key, |round, now| {
+                    round.admit(member, &standing)?;
                     round.submit_opinion(member, &text, revision, now)
                 })
                 .await?;
@@ -218,6 +222,10 @@ pub async fn ask_for_opinion(asked: &Asked<'_>, key: RoundKey) -> Result<(), Fai
     let round = asked.bot.facilitator.round(key).await?;
     if !round.is_open() {
         return Err(Failure::Told(asked.wording().say("round-over", &[])));
+    }
+    if round.admit(asked.member(), &asked.standing()).is_err() {
+        let admission = sentences::admission(asked.wording(), round.terms.admission);
+        return Err(Failure::Told(admission));
     }
     let form = opinion_form(&asked.bot.host, asked.wording(), &round, asked.member());
     asked.show(form).await

@@ -25,6 +25,7 @@ pub async fn handle(
             Interaction::Component(pressed) => {
                 let done = async {
                     let asked = Asked::by_component(ctx, bot, pressed)?;
+                    asked.keep_pace()?;
                     components::pressed(&asked, pressed).await
                 };
                 if let Err(failure) = done.await {

@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Instant;
 
+use chrono::DateTime;
 use poise::serenity_prelude as serenity;
 use poise::{ApplicationContext, FrameworkError};
 use serde::Serialize;
@@ -16,7 +18,8 @@ use super::Bot;
 use super::platform::drawn;
 use super::render::{Form, Look};
 use super::wording::Wording;
-use crate::deliberation::id::{Channel, Guild, Member, RoundKey};
+use crate::deliberation::admission::Standing;
+use crate::deliberation::id::{Channel, Guild, Member, Role, RoundKey};
 
 /// What a command runs in.
 pub type Context<'a> = ApplicationContext<'a, Arc<Bot>, Failure>;
@@ -138,6 +141,32 @@ impl<'a> Asked<'a> {
         Member(self.who.user.id.get())
     }
 
+    /// What Discord says of whoever asked.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            joined_at: self
+                .who
+                .joined_at
+                .and_then(|joined| DateTime::from_timestamp(joined.unix_timestamp(), 0)),
+            roles: self.who.roles.iter().map(|role| Role(role.get())).collect(),
+        }
+    }
+
+    /// Refuses whoever asks too often; a form that was written is never refused.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn keep_pace(&self) -> Result<(), Failure> {
+        let kept = self.bot.pace.ask(self.guild, self.member(), Instant::now());
+        kept.map_err(|wait| {
+            let seconds = wait.as_secs() + 1;
+            let text = self
+                .wording()
+                .say("too-often", &[("seconds", seconds.into())]);
+            Failure::Told(text)
+        })
+    }
+
     pub fn wording(&self) -> &'a Wording {
         &self.bot.wording
     }
@@ -211,6 +240,17 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// Lets a command run unless whoever gave it asks too often. What is completed while somebody types is
+/// not counted.
+pub fn keep_pace(ctx: poise::Context<'_, Arc<Bot>, Failure>) -> Result<bool, Failure> {
+    if let poise::Context::Application(ctx) = ctx
+        && ctx.interaction_type == poise::CommandInteractionType::Command
+    {
+        Asked::by_command(ctx)?.keep_pace()?;
+    }
+    Ok(true)
+}
+
 /// Tells a person, or the host, that something went wrong.
 pub async fn report(error: FrameworkError<'_, Arc<Bot>, Failure>) {
     match error {
@@ -220,6 +260,15 @@ pub async fn report(error: FrameworkError<'_, Arc<Bot>, Failure>) {
                 let http = &ctx.serenity_context().http;
                 apologise(http, ctx.data(), *id, token, error).await;
             }
+        }
+        FrameworkError::CommandCheckFailed {
+            error: Some(error),
+            ctx: poise::Context::Application(ctx),
+            ..
+        } => {
+            let CommandInteraction { id, token, .. } = ctx.interaction;
+            let http = &ctx.serenity_context().http;
+            apologise(http, ctx.data(), *id, token, error).await;
         }
         FrameworkError::CommandPanic { ctx, .. } => {
             if let poise::Context::Application(ctx) = ctx {

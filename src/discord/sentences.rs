@@ -6,17 +6,30 @@ use serenity::all::Permissions;
 use super::render::look::{Embed, Look};
 use super::wording::{Value, Wording};
 use crate::config::RoundDefaults;
+use crate::deliberation::admission::Admission;
 use crate::deliberation::guild::{GuildSettings, Training};
 use crate::deliberation::id::Channel;
 use crate::deliberation::round::{
     CRITIQUE_CHARACTERS, CritiqueRefused, Extended, LONGEST_PHASE, OrganiserRefused, Phase,
-    RatingMode, Round, Time,
+    RatingMode, Round, Time, TooManyRounds,
 };
 use chrono::TimeDelta;
 
 /// A round was opened.
 pub fn opened(wording: &Wording, round: &Round) -> String {
     wording.say("round-opened", &[("round", round.key.number.into())])
+}
+
+/// No more rounds can be opened for now.
+pub fn too_many_rounds(wording: &Wording, too_many: TooManyRounds) -> String {
+    match too_many {
+        TooManyRounds::Open(rounds) => {
+            wording.say("too-many-open-rounds", &[("rounds", rounds.into())])
+        }
+        TooManyRounds::InADay(rounds) => {
+            wording.say("too-many-rounds-today", &[("rounds", rounds.into())])
+        }
+    }
 }
 
 /// A phase was given more time.
@@ -102,6 +115,7 @@ pub fn settings(wording: &Wording, host: &RoundDefaults, guild: &GuildSettings) 
         Training::Own => wording.say("training-own", &[]),
         Training::Shared => wording.say("training-shared", &[]),
     };
+    let participants = admission(wording, guild.admission);
     Look::of(wording.say(
         "settings-shown",
         &[
@@ -112,8 +126,23 @@ pub fn settings(wording: &Wording, host: &RoundDefaults, guild: &GuildSettings) 
             ("opinions", opinions_for.into()),
             ("ratings", ratings_for.into()),
             ("training", training.into()),
+            ("participants", participants.into()),
         ],
     ))
+}
+
+/// Who may take part in a round.
+pub fn admission(wording: &Wording, admission: Admission) -> String {
+    match admission {
+        Admission::Everyone => wording.say("participants-everyone", &[]),
+        Admission::MemberFor { days } => {
+            wording.say("participants-members", &[("days", days.into())])
+        }
+        Admission::HasRole(role) => {
+            let role = format!("<@&{role}>");
+            wording.say("participants-role", &[("role", role.into())])
+        }
+    }
 }
 
 /// "1 day 12 hours".

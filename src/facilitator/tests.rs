@@ -15,6 +15,7 @@ use self::fakes::{Call, FakePlatform, Fate, Mishap, Scripted, phase_name, refuse
 use self::retraining::ScriptedTrainer;
 use super::retraining::Parts;
 use super::*;
+use crate::deliberation::admission::Admission;
 use crate::deliberation::rating::Likert;
 use crate::deliberation::retraining::{Guilds, Hours, Limits};
 use crate::deliberation::round::{CandidateKey, Phase, RatingMode, Verdict};
@@ -23,6 +24,7 @@ const GUILD: Guild = Guild(1);
 const SQUARE: Channel = Channel(10);
 const ORGANISER: Member = Member(900);
 const NOTICE: TimeDelta = TimeDelta::minutes(30);
+const LIMITS: RoundLimits = RoundLimits { open: 5, a_day: 9 };
 
 /// A process that runs rounds, on a store and a platform that outlive it.
 struct Host {
@@ -99,6 +101,7 @@ impl Host {
             notify: None,
             retention_days: 30,
             training: true,
+            admission: Admission::Everyone,
         };
         change(&mut terms);
         let new = NewRound {
@@ -113,7 +116,12 @@ impl Host {
             },
             by: ORGANISER,
         };
-        self.facilitator.open(new).await.unwrap().key
+        self.facilitator
+            .open(new, LIMITS)
+            .await
+            .unwrap()
+            .unwrap()
+            .key
     }
 
     async fn write(&self, key: RoundKey, members: impl IntoIterator<Item = u64>) {

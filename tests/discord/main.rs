@@ -1,6 +1,7 @@
 //! The bot on Discord, driven as people do through the fake one: one program, since the fake takes
 //! long to compile and the models take seconds to load.
 
+mod abuse;
 mod changes;
 mod consent;
 mod failures;

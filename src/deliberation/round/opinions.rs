@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use thiserror::Error;
 
 use super::{Act, Cancellation, CandidateKey, LogEntry, Opinion, Phase, Rating, Round, Time};
+use crate::deliberation::admission::Standing;
 use crate::deliberation::id::Member;
 use crate::deliberation::record::{FEWEST_OPINIONS, OPINION_CHARACTERS};
 
@@ -35,9 +36,32 @@ pub enum OpinionRefused {
     /// The round is over.
     #[error("the round is over")]
     Over,
+    /// This round is for others.
+    #[error("the member may not take part")]
+    NotAdmitted,
+    /// It was changed [`MOST_REVISIONS`] times.
+    #[error("the opinion was changed too often")]
+    TooManyRevisions,
 }
 
+/// An opinion cannot be changed more often: each time is a record on the disk.
+pub const MOST_REVISIONS: u32 = 50;
+
 impl Round {
+    /// Whether somebody may take part, by what is known of them; whoever has an opinion in the round
+    /// does already.
+    ///
+    /// # Errors
+    /// [`OpinionRefused::NotAdmitted`].
+    pub fn admit(&self, member: Member, standing: &Standing) -> Result<(), OpinionRefused> {
+        let admission = self.terms.admission;
+        if self.opinions.contains_key(&member) || admission.admits(standing, self.opened_at) {
+            Ok(())
+        } else {
+            Err(OpinionRefused::NotAdmitted)
+        }
+    }
+
     /// A member submits an opinion that was written on top of `revision` (0: there was none).
     ///
     /// # Errors
@@ -61,6 +85,9 @@ impl Round {
                     current,
                     revision: current_revision,
                 });
+            }
+            _ if current_revision >= MOST_REVISIONS => {
+                return Err(OpinionRefused::TooManyRevisions);
             }
             _ => {
                 let opinion = Opinion {

@@ -31,6 +31,41 @@ pub struct Extended {
     pub closes: Time,
 }
 
+/// How many rounds one guild may have, so that it leaves the models to the others as well.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RoundLimits {
+    /// That are open at the same time.
+    pub open: usize,
+    /// That are opened within 24 hours.
+    pub a_day: usize,
+}
+
+/// Why a guild cannot open another round.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum TooManyRounds {
+    #[error("{0} rounds are open, and no more may be")]
+    Open(usize),
+    #[error("{0} rounds were opened within a day, and no more may be")]
+    InADay(usize),
+}
+
+/// Whether a guild that has these rounds may open one more.
+///
+/// # Errors
+/// [`TooManyRounds`].
+pub fn may_open(rounds: &[Round], limits: RoundLimits, now: Time) -> Result<(), TooManyRounds> {
+    let open = rounds.iter().filter(|round| round.is_open()).count();
+    if open >= limits.open {
+        return Err(TooManyRounds::Open(limits.open));
+    }
+    let a_day_ago = now - TimeDelta::days(1);
+    let opened = rounds.iter().filter(|round| round.opened_at > a_day_ago);
+    if opened.count() >= limits.a_day {
+        return Err(TooManyRounds::InADay(limits.a_day));
+    }
+    Ok(())
+}
+
 /// How far in the future a deadline can lie.
 pub const LONGEST_PHASE: TimeDelta = TimeDelta::days(30);
 

@@ -14,6 +14,7 @@ use rand::rngs::StdRng;
 
 use super::rating::GRACE;
 use super::*;
+use crate::deliberation::admission::Admission;
 use crate::deliberation::id::{Guild, Message};
 use crate::deliberation::outcome::OutcomeThresholds;
 
@@ -85,6 +86,7 @@ impl Scene {
             notify: None,
             retention_days: 30,
             training: false,
+            admission: Admission::Everyone,
         };
         change(&mut terms);
         let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();

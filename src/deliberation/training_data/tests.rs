@@ -3,6 +3,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
+use crate::deliberation::admission::Admission;
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::id::{Channel, Guild, Message};
 use crate::deliberation::outcome::OutcomeThresholds;
@@ -86,6 +87,7 @@ fn opened(rating: RatingMode) -> Round {
         notify: None,
         retention_days: 30,
         training: true,
+        admission: Admission::Everyone,
     };
     let key = RoundKey {
         guild: Guild(9_000_000_009),

@@ -161,6 +161,7 @@ async fn open(
         notify: notify.as_ref().map(|role| Role(role.id.get())),
         retention_days: defaults.retention_days,
         training: settings.training != Training::Off,
+        admission: settings.admission,
     };
 
     let has = ctx.interaction.app_permissions.unwrap_or_default();
@@ -188,17 +189,21 @@ async fn open(
         thread: None,
         threads,
     };
-    let round = facilitator
-        .open(NewRound {
-            guild: asked.guild,
-            question: question.trim().to_owned(),
-            background: background.map(|text| text.trim().to_owned()),
-            terms,
-            place,
-            by: asked.member(),
+    let new = NewRound {
+        guild: asked.guild,
+        question: question.trim().to_owned(),
+        background: background.map(|text| text.trim().to_owned()),
+        terms,
+        place,
+        by: asked.member(),
+    };
+    let opened = facilitator.open(new, defaults.limits()).await?;
+    asked
+        .say(match opened {
+            Ok(round) => sentences::opened(wording, &round),
+            Err(too_many) => sentences::too_many_rounds(wording, too_many),
         })
-        .await?;
-    asked.say(sentences::opened(wording, &round)).await
+        .await
 }
 
 /// Where a round stands

@@ -3,6 +3,7 @@
 use poise::serenity_prelude as serenity;
 
 use super::round::{RatingChoice, phase_length};
+use crate::deliberation::admission::Admission;
 use crate::deliberation::guild::Training;
 use crate::deliberation::id::Role;
 use crate::discord::reply::{Asked, Context, Failure};
@@ -29,6 +30,17 @@ impl From<TrainingChoice> for Training {
     }
 }
 
+/// Who may take part in rounds.
+#[derive(Clone, Copy, poise::ChoiceParameter)]
+enum ParticipantsChoice {
+    #[name = "everyone"]
+    Everyone,
+    #[name = "members-before"]
+    MembersBefore,
+    #[name = "role"]
+    Role,
+}
+
 /// What is settled for all rounds of this server
 #[poise::command(
     slash_command,
@@ -51,6 +63,29 @@ async fn show(ctx: Context<'_>) -> Result<(), Failure> {
     asked.answer(look).await
 }
 
+/// Who may take part, by what was chosen; a number of days or a role alone says it as well.
+///
+/// # Errors
+/// The wording of what is missing or does not go together.
+fn admission(
+    participants: Option<ParticipantsChoice>,
+    days: Option<u16>,
+    role: Option<Role>,
+) -> Result<Option<Admission>, &'static str> {
+    use ParticipantsChoice as Choice;
+    match (participants, days, role) {
+        (None, None, None) => Ok(None),
+        (Some(Choice::Everyone), None, None) => Ok(Some(Admission::Everyone)),
+        (Some(Choice::MembersBefore) | None, days, None) => {
+            let days = days.unwrap_or(0);
+            Ok(Some(Admission::MemberFor { days }))
+        }
+        (Some(Choice::Role) | None, None, Some(role)) => Ok(Some(Admission::HasRole(role))),
+        (Some(Choice::Role), None, None) => Err("participants-role-missing"),
+        _ => Err("participants-conflict"),
+    }
+}
+
 /// Change settings
 #[poise::command(slash_command)]
 #[expect(
@@ -70,6 +105,12 @@ async fn set(
     #[description = "Opinions for"] opinions_for: Option<String>,
     #[description = "Ratings for"] ratings_for: Option<String>,
     #[description = "Training"] training: Option<TrainingChoice>,
+    #[description = "Participants"] participants: Option<ParticipantsChoice>,
+    #[description = "Days"]
+    #[min = 0]
+    #[max = 365]
+    member_days: Option<u16>,
+    #[description = "Role"] participant_role: Option<serenity::Role>,
 ) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     let store = &asked.bot.facilitator.store;
@@ -93,6 +134,10 @@ async fn set(
         settings.ratings_for = Some(phase_length(&asked, &text)?);
     }
     settings.training = training.map_or(settings.training, Into::into);
+    let role = participant_role.map(|role| Role(role.id.get()));
+    let admission = admission(participants, member_days, role);
+    let admission = admission.map_err(|id| Failure::Told(asked.wording().say(id, &[])))?;
+    settings.admission = admission.unwrap_or(settings.admission);
     settings.changed = Some((asked.member(), asked.bot.facilitator.clock.now()));
     store.save_settings(asked.guild, &settings).await?;
     let facilitator = &asked.bot.facilitator;

@@ -4,10 +4,12 @@ use super::phrases::{link, on, person, welfare_function};
 use super::result::answer;
 use super::state::state;
 use super::{Button, Embed, HostFacts, Look, Processed};
+use crate::deliberation::admission::Admission;
 use crate::deliberation::round::board::Item;
 use crate::deliberation::round::{Phase, RatingMode, Round};
 use crate::discord::custom_id::CustomId;
 use crate::discord::neutral;
+use crate::discord::sentences::admission;
 use crate::discord::wording::Wording;
 use crate::facilitator::platform::View;
 
@@ -88,6 +90,9 @@ fn terms(wording: &Wording, round: &Round) -> String {
         "terms-welfare",
         &[("rule", welfare_function(wording, terms.welfare).into())],
     ));
+    if terms.admission != Admission::Everyone {
+        lines.push(admission(wording, terms.admission));
+    }
     if terms.revisions > 0 {
         lines.push(wording.say("terms-revisions", &[("revisions", terms.revisions.into())]));
     }

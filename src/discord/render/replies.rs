@@ -5,9 +5,10 @@ use super::state::{opinions, phase, state};
 use super::{Button, Embed, Look};
 use crate::deliberation::id::Member;
 use crate::deliberation::round::board::Item;
-use crate::deliberation::round::{OpinionRefused, Phase, Round};
+use crate::deliberation::round::{MOST_REVISIONS, OpinionRefused, Phase, Round};
 use crate::discord::custom_id::CustomId;
 use crate::discord::neutral;
+use crate::discord::sentences::admission;
 use crate::discord::wording::Wording;
 use crate::facilitator::platform::View;
 
@@ -105,6 +106,20 @@ pub fn opinion_refused(
         ),
         OpinionRefused::Closed => (wording.say("opinion-closed", &[]), None),
         OpinionRefused::Over => (wording.say("opinion-over", &[]), None),
+        OpinionRefused::NotAdmitted => {
+            let who = admission(wording, round.terms.admission);
+            (
+                format!("{who} {}", wording.say("opinion-not-used", &[])),
+                None,
+            )
+        }
+        OpinionRefused::TooManyRevisions => (
+            wording.say(
+                "opinion-too-many-changes",
+                &[("changes", MOST_REVISIONS.into())],
+            ),
+            None,
+        ),
     };
     Look::of(content).embed(Embed::of(text)).buttons(button)
 }

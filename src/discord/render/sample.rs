@@ -5,6 +5,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::{HostFacts, Processed};
+use crate::deliberation::admission::Admission;
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::id::{Channel, Guild, Member, Message, Role, RoundKey};
 use crate::deliberation::outcome::OutcomeThresholds;
@@ -53,6 +54,7 @@ pub fn terms(rating: RatingMode) -> Terms {
         notify: Some(Role(77)),
         retention_days: 30,
         training: false,
+        admission: Admission::Everyone,
     }
 }
 

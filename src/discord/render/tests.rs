@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::look::Row;
 use super::sample::*;
 use super::*;
+use crate::deliberation::admission::Admission;
 use crate::deliberation::consent::Consent;
 use crate::deliberation::guild::Training;
 use crate::deliberation::id::Member;
@@ -455,6 +456,7 @@ fn the_panel_shows_one_candidate_after_another_and_nothing_of_others() {
 fn training() -> Terms {
     Terms {
         training: true,
+        admission: Admission::Everyone,
         ..private()
     }
 }

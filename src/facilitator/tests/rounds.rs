@@ -119,7 +119,13 @@ async fn a_round_without_a_thread_stands_in_the_channel() {
     };
     new.place.thread = None;
     new.place.threads = false;
-    let other = host.facilitator.open(new).await.unwrap().key;
+    let other = host
+        .facilitator
+        .open(new, LIMITS)
+        .await
+        .unwrap()
+        .unwrap()
+        .key;
     host.write(other, 1..=3).await;
     host.close_early(other).await;
     let message = host.until_shown(other, Item::RatingOpen { stage: 0 }).await;

@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
+use crate::deliberation::admission::Admission;
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::id::{Channel, Member, Message, Role, RoundKey};
 use crate::deliberation::outcome::OutcomeThresholds;
@@ -46,6 +47,13 @@ pub fn history(key: RoundKey, seed: u64) -> Vec<Round> {
         notify: rng.random_bool(0.5).then(|| Role(rng.random())),
         retention_days: rng.random_range(0..365),
         training: rng.random(),
+        admission: match rng.random_range(0..3) {
+            0 => Admission::Everyone,
+            1 => Admission::MemberFor {
+                days: rng.random_range(0..365),
+            },
+            _ => Admission::HasRole(Role(rng.random())),
+        },
     };
     let round = Round::open(
         key,

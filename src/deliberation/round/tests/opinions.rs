@@ -1,6 +1,8 @@
 //! Members write, change and withdraw opinions, in time or late.
 
 use super::*;
+use crate::deliberation::admission::Standing;
+use crate::deliberation::id::Role;
 
 #[test]
 fn a_member_sees_how_many_have_written() {
@@ -283,4 +285,40 @@ pub fn too_few() -> Scene {
     }
     assert!(matches!(scene.round.phase, Phase::TooFew { .. }));
     scene
+}
+
+#[test]
+fn whoever_is_not_admitted_cannot_begin_and_whoever_takes_part_goes_on() {
+    let mut scene = Scene::open_with(|terms| terms.admission = Admission::HasRole(Role(5)));
+    let standing = |roles: &[u64]| Standing {
+        joined_at: None,
+        roles: roles.iter().copied().map(Role).collect(),
+    };
+    let (with, without) = (standing(&[5]), standing(&[6]));
+    assert_eq!(scene.round.admit(Member(1), &with), Ok(()));
+    assert_eq!(
+        scene.round.admit(Member(1), &without),
+        Err(OpinionRefused::NotAdmitted)
+    );
+    scene.write(1..=1);
+    assert_eq!(scene.round.admit(Member(1), &without), Ok(()));
+}
+
+#[test]
+fn an_opinion_is_changed_at_most_so_often_and_the_last_one_stands() {
+    let mut scene = Scene::open();
+    for revision in 0..MOST_REVISIONS {
+        let text = format!("This is what I think for the time number {revision}");
+        let receipt = scene
+            .round
+            .submit_opinion(Member(1), &text, revision, scene.now);
+        assert_eq!(receipt.unwrap().revision, revision + 1);
+    }
+    let before = scene.round.clone();
+    let text = "And this is what I think now";
+    let refused = scene
+        .round
+        .submit_opinion(Member(1), text, MOST_REVISIONS, scene.now);
+    assert_eq!(refused, Err(OpinionRefused::TooManyRevisions));
+    assert_eq!(scene.round, before);
 }

@@ -247,3 +247,21 @@ fn organisers_answer_a_result_and_may_answer_again() {
         assert_eq!(scene.round.log.last().unwrap().act, Act::Answered);
     }
 }
+
+#[test]
+fn a_guild_has_so_many_rounds_at_once_and_opens_so_many_a_day() {
+    let limits = RoundLimits { open: 2, a_day: 3 };
+    let mut rounds = vec![Scene::open().round, Scene::open().round];
+    let now = Scene::open().now;
+    assert_eq!(may_open(&rounds[..1], limits, now), Ok(()));
+    assert_eq!(may_open(&rounds, limits, now), Err(TooManyRounds::Open(2)));
+    rounds[0].cancel(ORGANISER, now).unwrap();
+    assert_eq!(may_open(&rounds, limits, now), Ok(()));
+    rounds.push(rounds[0].clone());
+    assert_eq!(
+        may_open(&rounds, limits, now),
+        Err(TooManyRounds::InADay(3))
+    );
+    let tomorrow = now + TimeDelta::days(1);
+    assert_eq!(may_open(&rounds, limits, tomorrow), Ok(()));
+}
