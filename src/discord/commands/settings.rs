@@ -8,6 +8,7 @@ use crate::deliberation::guild::Training;
 use crate::deliberation::id::Role;
 use crate::discord::reply::{Asked, Context, Failure};
 use crate::discord::sentences;
+use crate::discord::wording::Wording;
 
 /// What members' ratings may train.
 #[derive(Clone, Copy, poise::ChoiceParameter)]
@@ -66,12 +67,13 @@ async fn show(ctx: Context<'_>) -> Result<(), Failure> {
 /// Who may take part, by what was chosen; a number of days or a role alone says it as well.
 ///
 /// # Errors
-/// The wording of what is missing or does not go together.
+/// What is missing or does not go together.
 fn admission(
+    wording: &Wording,
     participants: Option<ParticipantsChoice>,
     days: Option<u16>,
     role: Option<Role>,
-) -> Result<Option<Admission>, &'static str> {
+) -> Result<Option<Admission>, String> {
     use ParticipantsChoice as Choice;
     match (participants, days, role) {
         (None, None, None) => Ok(None),
@@ -81,8 +83,8 @@ fn admission(
             Ok(Some(Admission::MemberFor { days }))
         }
         (Some(Choice::Role) | None, None, Some(role)) => Ok(Some(Admission::HasRole(role))),
-        (Some(Choice::Role), None, None) => Err("participants-role-missing"),
-        _ => Err("participants-conflict"),
+        (Some(Choice::Role), None, None) => Err(wording.say("participants-role-missing", &[])),
+        _ => Err(wording.say("participants-conflict", &[])),
     }
 }
 
@@ -135,9 +137,10 @@ async fn set(
     }
     settings.training = training.map_or(settings.training, Into::into);
     let role = participant_role.map(|role| Role(role.id.get()));
-    let admission = admission(participants, member_days, role);
-    let admission = admission.map_err(|id| Failure::Told(asked.wording().say(id, &[])))?;
-    settings.admission = admission.unwrap_or(settings.admission);
+    let admission = admission(asked.wording(), participants, member_days, role);
+    settings.admission = admission
+        .map_err(Failure::Told)?
+        .unwrap_or(settings.admission);
     settings.changed = Some((asked.member(), asked.bot.facilitator.clock.now()));
     store.save_settings(asked.guild, &settings).await?;
     let facilitator = &asked.bot.facilitator;

@@ -341,9 +341,13 @@ async fn a_version_that_a_round_began_with_stays_until_the_round_is_over() {
     began.await.unwrap();
     host.asks_for(REWARD).await.unwrap();
     host.until_retrained().await;
-    let listed = versions.list().unwrap();
-    let listed: Vec<String> = listed.iter().map(|listed| listed.id.to_string()).collect();
-    assert_eq!(listed, ["base", "shipped", "old-1", "old-3", "reward-1"]);
+    // They are removed after that was shown.
+    eventually("old-2 alone is removed", async || {
+        let listed = versions.list().unwrap();
+        let listed: Vec<String> = listed.iter().map(|listed| listed.id.to_string()).collect();
+        (listed == ["base", "shipped", "old-1", "old-3", "reward-1"]).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
