@@ -5,6 +5,7 @@
 //! exactly.
 
 pub mod admission;
+pub mod certainty;
 pub mod consent;
 pub mod distribution;
 pub mod guild;

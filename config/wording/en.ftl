@@ -203,7 +203,12 @@ result-nobody-rated =
        *[other] None of the { $participants } participants rated it.
     }
 result-written-by-model = A language model wrote it from the group's opinions. It speaks for the group only as far as these numbers show.
-result-practically-equal = These two are practically equal: { $letter } comes first in only { $share } % of the draws that vary the predicted ratings as far as the model is unsure.
+result-practically-equal = It is close: these two are practically equal. { $letter } comes first, which ratings that are only predicted could change.
+# How sure the choice is; also under "How was this chosen?". Numbers only where they have proved right.
+certainty-clear = The choice is clear: ratings that are only predicted would hardly change it.
+certainty-close = The choice is close: ratings that are only predicted could change it.
+certainty-best = With a probability of { $share } % the chosen one is the best of these candidates, as far as ratings are only predicted.
+certainty-welfare = With { $level } % its welfare is between { $low } and { $high }.
 result-notes = About this result
 result-predicted = Where a participant did not rate, a prediction was used to rank the candidates. Predictions are never counted as people.
 result-real-ratings-differ = By real ratings alone { $letter } would have been chosen: { $statement }
@@ -264,7 +269,6 @@ no-result-yet = The round has no result yet.
 why-title = **How the statement of round { $round } was chosen**
 why-drafts = { $drafts } candidates were written, and { $posted } were posted.
 why-rule = They are ranked by { $rule }: over real ratings where there are any, over predicted ones where not.
-why-certainty = The chosen one comes first in { $share } % of the draws that vary the predicted ratings as far as the model is unsure.
 why-real-ratings = By real ratings alone { $letter } comes first.
 why-models = Generator: { $generator }. Reward model: { $rewardmodel }.
 why-chosen = { $letter } · chosen

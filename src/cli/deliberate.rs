@@ -5,14 +5,18 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use accord::config::Config;
-use accord::deliberation::ranking::{Ranked, rank};
+use accord::deliberation::certainty::{Agreement, Certainty, DRAWS, LEVEL, certainty, rank_known};
+use accord::deliberation::ranking::Ranked;
 use accord::deliberation::rating::RatingMatrix;
 use accord::deliberation::record::Deliberation;
 use accord::deliberation::welfare::WelfareFunction;
 use accord::inference::drafting::{Drafts, draft};
 use accord::inference::prompts::Brief;
+use accord::training::evaluation::certainty::is_calibrated;
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use super::engines::{self, Engines};
@@ -86,6 +90,9 @@ struct Answer {
     ratings: RatingMatrix,
     /// Of the drafted candidates, best first.
     ranking: Vec<Ranked>,
+    certainty: Certainty,
+    /// Whether the reward model's certainty has proved right where it could be checked.
+    calibrated: bool,
     drafting_seconds: f64,
     rating_seconds: f64,
 }
@@ -133,24 +140,25 @@ async fn deliberate(
         .iter()
         .map(|candidate| candidate.text.as_str())
         .collect();
-    let mut by_participant = Vec::with_capacity(opinions.len());
+    let mut by_participant: Vec<Vec<Agreement>> = Vec::with_capacity(opinions.len());
     for opinion in opinions {
         let predicted = engines
             .reward_model
             .predict(question, opinion, &texts)
             .await?;
-        by_participant.push(
-            predicted
-                .iter()
-                .map(|distribution| distribution.mean())
-                .collect(),
-        );
+        by_participant.push(predicted.into_iter().map(Agreement::Predicted).collect());
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let ratings = RatingMatrix::new(by_participant)?;
+    let expected = by_participant.iter();
+    let expected = expected.map(|row| row.iter().map(|agreement| agreement.rating()).collect());
+    let ratings = RatingMatrix::new(expected.collect())?;
+    let ranking = rank_known(&by_participant, welfare);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     Ok(Answer {
-        ranking: rank(&ratings, welfare),
+        certainty: certainty(&by_participant, ranking[0].candidate, welfare, &mut rng),
+        calibrated: is_calibrated(&engines.reward_metrics, welfare),
+        ranking,
         ratings,
         drafts,
         drafting_seconds,
@@ -190,6 +198,13 @@ impl Answer {
             "welfare": welfare,
             "statement": self.statement(),
             "candidates": candidates,
+            "certainty": {
+                "probability_best": self.certainty.probability_best,
+                "welfare_interval": self.certainty.welfare_interval,
+                "level": LEVEL,
+                "draws": DRAWS,
+                "calibrated": self.calibrated,
+            },
             "generator": engines.generator_name,
             "reward_model": engines.reward_model_name,
             "seconds": self.drafting_seconds + self.rating_seconds,
@@ -256,6 +271,7 @@ impl Answer {
         let candidates = self.ranking.len();
         let wanted = config.generator.candidates;
         let of_statement = of_statement.join(", ");
+        let certainty = self.certainty_in_words(config.outcome.certain);
         let rejected: usize = self.drafts.rejected.values().sum();
         let (drafting, rating) = (self.drafting_seconds, self.rating_seconds);
         format!(
@@ -270,10 +286,42 @@ Written by a language model and chosen by predicted ratings: nobody has agreed t
 It comes first of {candidates} candidates {order}.{subsets}
 Predicted ratings of it, from 1 (strongly disagree) to 7 (strongly agree), in the order of the
 opinions: {of_statement}
+{certainty}
 
 {table}
 {candidates} of {wanted} candidates written in {drafting:.1} s ({rejected} drafts were of no use), rated in {rating:.1} s.
 The same again: --seed {seed}"
+        )
+    }
+
+    /// A number only where it has proved right.
+    fn certainty_in_words(&self, certain: f64) -> String {
+        let Certainty {
+            probability_best,
+            welfare_interval,
+            rival,
+        } = self.certainty;
+        if rival.is_none() {
+            return "There is no other candidate to choose.".to_owned();
+        }
+        let word = match probability_best >= certain {
+            true => "clear",
+            false => "close",
+        };
+        if !self.calibrated {
+            return format!(
+                "The choice among the candidates is {word} (the reward model is not calibrated well enough \
+                 for a number)."
+            );
+        }
+        let interval = welfare_interval.map_or_else(String::new, |[low, high]| {
+            let level = LEVEL * 100.0;
+            format!(" With {level:.0} % its real welfare lies between {low:.2} and {high:.2}.")
+        });
+        let probability = probability_best * 100.0;
+        format!(
+            "The choice among the candidates is {word}: with a probability of {probability:.0} % it is the \
+             best of them.{interval}"
         )
     }
 }

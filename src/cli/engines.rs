@@ -14,7 +14,7 @@ use accord::inference::model_files::{
 };
 use accord::inference::reward::{RewardEngine, RewardModel};
 use accord::inference::serving::ServedModel;
-use accord::training::card::Kind;
+use accord::training::card::{Kind, Metrics};
 use accord::training::versions::Serving;
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -29,6 +29,8 @@ pub struct Engines {
     pub reward_model: RewardModel,
     /// Base model and version of the reward model.
     pub reward_model_name: String,
+    /// How good it is known to be.
+    pub reward_metrics: Metrics,
 }
 
 /// Loads the generator and the reward model.
@@ -49,6 +51,7 @@ pub async fn load(config: &Config) -> Result<Engines> {
         generator_name: chosen.name(config),
         reward_model,
         reward_model_name: rating.name(config),
+        reward_metrics: rating.metrics(),
     })
 }
 
@@ -80,6 +83,14 @@ impl Chosen {
         match &self.serving {
             Serving::Version(_, version) => version.card.calibration.unwrap_or_default(),
             Serving::Base | Serving::ShippedForAnother { .. } => Calibration::default(),
+        }
+    }
+
+    /// Of the version's card; of a base model nothing is known.
+    fn metrics(&self) -> Metrics {
+        match &self.serving {
+            Serving::Version(_, version) => version.card.metrics.clone(),
+            Serving::Base | Serving::ShippedForAnother { .. } => Metrics::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! `accord evaluate`: how well a model does on data with real ratings.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,6 +8,7 @@ use accord::config::Config;
 use accord::deliberation::record::{Deliberation, VotedMember};
 use accord::inference::reward::TextTooLong;
 use accord::training::evaluation::bootstrap::Estimate;
+use accord::training::evaluation::certainty::CertaintyEvaluation;
 use accord::training::evaluation::{
     self, ByDifference, Evaluation, PairwiseAccuracy, Scored, ScoredVotes, VoteEvaluation,
 };
@@ -32,7 +34,7 @@ enum Command {
     Reward(RewardArgs),
 }
 
-/// Compare predicted ratings with real ones: pairwise accuracy, calibration, baselines
+/// Compare predicted ratings with real ones: pairwise accuracy, calibration, certainty, baselines
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   accord evaluate reward --data deliberations-held-out.jsonl
@@ -241,6 +243,7 @@ impl Report<Evaluation> {
             mean_absolute_error,
             expected_calibration_error,
             bins,
+            certainty,
         } = &self.figures;
         let mut accuracies = accuracy_table();
         for (
@@ -294,9 +297,60 @@ In brackets, here and below: 95 % intervals by bootstrap over deliberations.
 Mean absolute error of the predicted rating: {error} rating points.
 Expected calibration error: {calibration_error} rating points.
 
-{calibration}"
+{calibration}{}",
+            certainty_table(certainty)
         )
     }
+}
+
+/// Nothing where there was no choice to be made.
+fn certainty_table(certainty: &BTreeMap<String, CertaintyEvaluation>) -> String {
+    if certainty.is_empty() {
+        return String::new();
+    }
+    let mut choices = table();
+    choices.set_header([
+        "",
+        "choices",
+        "mean probability",
+        "are the best",
+        "calibration error",
+        "in the interval",
+    ]);
+    let mut bins = table();
+    bins.set_header(["probability", "choices", "mean probability", "are the best"]);
+    for (function, found) in certainty {
+        let coverage = found.interval_coverage.as_ref();
+        choices.add_row([
+            function.clone(),
+            found.deliberations.to_string(),
+            format!("{:.3}", found.probability_best),
+            shown(&found.chosen_is_best),
+            shown(&found.expected_calibration_error),
+            coverage.map_or_else(|| "–".to_owned(), shown),
+        ]);
+        for bin in &found.bins {
+            bins.add_row([
+                format!("{function}, {:.1} to {:.1}", bin.from, bin.to),
+                bin.deliberations.to_string(),
+                format!("{:.2}", bin.probability_best),
+                format!("{:.2}", bin.chosen_is_best),
+            ]);
+        }
+    }
+    align_numbers(&mut choices);
+    align_numbers(&mut bins);
+    format!(
+        "
+
+Certainty: of the statements of a deliberation one is chosen by predicted ratings, with the probability
+that it is the best one; real ratings tell whether it is, and whether its welfare lies in its interval
+of 90 %.
+
+{choices}
+
+{bins}"
+    )
 }
 
 impl Report<VoteEvaluation> {

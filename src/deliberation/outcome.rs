@@ -3,39 +3,14 @@
 //! Predictions rank, and are never counted as people: the [`Outcome`] and the [`Spread`] of
 //! agreement are made of real ratings alone.
 
-use std::cmp::Reverse;
-
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::distribution::{RatingDistribution, exact_in_json};
+use super::certainty::{Agreement, Certainty, certainty, rank_known};
+use super::distribution::exact_in_json;
 use super::ranking::{Ranked, TIE, rank};
 use super::rating::{Likert, RatingMatrix};
 use super::welfare::WelfareFunction;
-
-/// What is known of one participant's agreement with one candidate.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Agreement {
-    Real(Likert),
-    Predicted(RatingDistribution),
-}
-
-impl Agreement {
-    /// The rating, or its expected value; from 1 to 7.
-    pub fn rating(self) -> f64 {
-        match self {
-            Self::Real(rating) => rating.into(),
-            Self::Predicted(distribution) => distribution.mean(),
-        }
-    }
-
-    fn real(self) -> Option<Likert> {
-        match self {
-            Self::Real(rating) => Some(rating),
-            Self::Predicted(_) => None,
-        }
-    }
-}
 
 /// The posted candidates in the group's order, and what may be said of the first.
 ///
@@ -49,8 +24,11 @@ pub struct Conclusion {
     pub spread: Spread,
     /// The winner by real ratings alone, where there are any.
     pub best_by_real_ratings: Option<usize>,
-    /// The share of [`DRAWS`] in which the winner wins, from 0 to 1.
+    /// The probability that the winner is the best one, from 0 to 1: see [`Certainty`].
     pub certainty: f64,
+    /// Of the winner, where the function knows a welfare; results of older versions lack it.
+    #[serde(default)]
+    pub welfare_interval: Option<[f64; 2]>,
     /// The candidate that wins most of the other draws, where the winner wins too few: the two are
     /// practically equal.
     pub practically_equal: Option<usize>,
@@ -119,9 +97,6 @@ pub struct OutcomeThresholds {
     pub certain: f64,
 }
 
-/// How many tables are drawn to see how certain the winner is.
-pub const DRAWS: usize = 2000;
-
 /// Concludes on `by_participant[p][c]`: participants by posted candidates.
 ///
 /// The welfare is that of the real rating where there is one, else of the predicted one. For the
@@ -135,33 +110,24 @@ pub fn conclude(
     thresholds: &OutcomeThresholds,
     rng: &mut impl Rng,
 ) -> Conclusion {
-    let mut ranking = rank(&matrix(by_participant, Agreement::rating), function);
+    let mut ranking = rank_known(by_participant, function);
     for ranked in &mut ranking {
         ranked.welfare = exact_in_json(ranked.welfare);
     }
     let winner = ranking[0].candidate;
-
-    let mut wins = vec![0; ranking.len()];
-    for _ in 0..DRAWS {
-        let drawn = matrix(by_participant, |agreement| match agreement {
-            Agreement::Real(rating) => rating.into(),
-            Agreement::Predicted(distribution) => distribution.draw(rng).into(),
-        });
-        wins[rank(&drawn, function)[0].candidate] += 1;
-    }
-    let certainty = f64::from(wins[winner]) / DRAWS as f64;
-    let rival = (0..wins.len())
-        .filter(|&candidate| candidate != winner)
-        // The earlier one where they are equal.
-        .max_by_key(|&candidate| (wins[candidate], Reverse(candidate)));
-
+    let Certainty {
+        probability_best,
+        welfare_interval,
+        rival,
+    } = certainty(by_participant, winner, function, rng);
     let spread = Spread::of(by_participant.iter().map(|row| row[winner].real()));
     Conclusion {
         outcome: outcome(&spread, thresholds),
         spread,
         best_by_real_ratings: best_by_real_ratings(by_participant, function, &ranking),
-        certainty,
-        practically_equal: rival.filter(|_| certainty < thresholds.certain),
+        certainty: probability_best,
+        welfare_interval,
+        practically_equal: rival.filter(|_| probability_best < thresholds.certain),
         ranking,
     }
 }
@@ -201,7 +167,7 @@ fn best_by_real_ratings(
                 .cloned()
                 .collect();
             let whole = !complete.is_empty();
-            whole.then(|| rank(&matrix(&complete, Agreement::rating), function)[0].candidate)
+            whole.then(|| rank_known(&complete, function)[0].candidate)
         }
         WelfareFunction::Alpha(_) => ranking
             .iter()
@@ -219,23 +185,13 @@ fn best_by_real_ratings(
     }
 }
 
-fn matrix(
-    by_participant: &[Vec<Agreement>],
-    mut rating: impl FnMut(Agreement) -> f64,
-) -> RatingMatrix {
-    let rows = by_participant
-        .iter()
-        .map(|row| row.iter().map(|&agreement| rating(agreement)).collect())
-        .collect();
-    RatingMatrix::new(rows).expect("ratings and expected ratings are on the scale")
-}
-
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
     use super::*;
+    use crate::deliberation::distribution::RatingDistribution;
 
     const THRESHOLDS: OutcomeThresholds = OutcomeThresholds {
         rated: 0.5,

@@ -271,6 +271,10 @@ pub struct RoundResult {
     /// The rows that it was made of.
     pub participants: usize,
     pub conclusion: Conclusion,
+    /// The certainty of its reward model has proved right where that could be checked: members see it
+    /// as a number, otherwise in words.
+    #[serde(default)]
+    pub calibrated: bool,
 }
 
 impl RoundResult {

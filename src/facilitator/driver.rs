@@ -470,10 +470,33 @@ impl<P: Platform> Facilitator<P> {
             Err(error) if failures >= PATIENCE => do_without(error),
             predicted => predicted?,
         }
+        let calibrated = self.is_calibrated(live).await;
         self.save_change(live, |round, now| {
             round.close_rating(&self.thresholds, &mut self.rng(), now);
+            if calibrated {
+                round.certainty_is_calibrated();
+            }
         })
         .await
+    }
+
+    /// Whether members may be told as a number how certain the models are; not where nobody knows.
+    async fn is_calibrated(&self, live: &Live) -> bool {
+        let round = live.snapshot();
+        let Some(models) = &round.models else {
+            return false;
+        };
+        let calibrated = self.models.is_calibrated(models, round.terms.welfare);
+        calibrated.await.unwrap_or_else(|error| {
+            let key = round.key;
+            tracing::warn!(
+                guild = %key.guild,
+                round = key.number,
+                error = format!("{error:#}"),
+                "how well a version is calibrated cannot be read, its certainty is told in words"
+            );
+            false
+        })
     }
 
     /// The place is gone, unless the round has found another meanwhile.

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::id::Guild;
 use crate::deliberation::round::{Candidate, DraftInput, ModelVersions, Provenance};
+use crate::deliberation::welfare::WelfareFunction;
 use crate::inference::drafting::draft;
 use crate::inference::model_files::sha256_of_bytes;
 use crate::inference::prompts::{Brief, Revision};
@@ -56,6 +57,20 @@ pub trait Models: Send + Sync + 'static {
         opinion: &'a str,
         statements: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Vec<RatingDistribution>>>;
+
+    /// Whether the reward model's certainty of a choice by `welfare` has proved right where that could
+    /// be checked; not where nothing is known of it.
+    ///
+    /// # Errors
+    /// A version that is damaged or gone.
+    fn is_calibrated<'a>(
+        &'a self,
+        versions: &'a ModelVersions,
+        welfare: WelfareFunction,
+    ) -> BoxFuture<'a, Result<bool>> {
+        let _ = (versions, welfare);
+        std::future::ready(Ok(false)).boxed()
+    }
 }
 
 /// The models in this process.
@@ -103,6 +118,14 @@ impl Models for LocalModels {
             model.predict(question, &opinion, statements).await
         }
         .boxed()
+    }
+
+    fn is_calibrated<'a>(
+        &'a self,
+        versions: &'a ModelVersions,
+        welfare: WelfareFunction,
+    ) -> BoxFuture<'a, Result<bool>> {
+        resident::is_calibrated(&self.config, &versions.reward_model, welfare).boxed()
     }
 }
 

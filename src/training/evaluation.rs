@@ -3,6 +3,8 @@
 //! Nothing here predicts: what a reward model said comes in, figures with 95 % intervals come
 //! out.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -10,9 +12,11 @@ use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::record::{Deliberation, Vote, VotedMember};
 
 pub mod bootstrap;
+pub mod certainty;
 mod tf_idf;
 
 use bootstrap::{Estimate, estimate};
+use certainty::CertaintyEvaluation;
 use tf_idf::TfIdf;
 
 /// A deliberation, and what was predicted for its ratings.
@@ -53,6 +57,10 @@ pub struct Evaluation {
     pub expected_calibration_error: Estimate,
     /// By the predicted rating; those without a rating are left out.
     pub bins: Vec<CalibrationBin>,
+    /// Of the probability that a choice is the best one, by welfare function; cards of older
+    /// versions lack it.
+    #[serde(default)]
+    pub certainty: BTreeMap<String, CertaintyEvaluation>,
 }
 
 /// How often an order of two ratings is predicted, by how far apart the real ratings are. `None`
@@ -167,6 +175,7 @@ pub fn evaluate(scored: &[Scored<'_>]) -> Result<Evaluation, EvaluationError> {
         mean_absolute_error,
         expected_calibration_error,
         bins: bins(&calibration),
+        certainty: certainty::evaluate(scored),
     })
 }
 

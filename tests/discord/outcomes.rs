@@ -84,7 +84,7 @@ async fn two_statements_that_a_few_ratings_cannot_tell_apart_are_both_shown() {
     let result = town.rating_ends(&card).await;
     says(
         &result,
-        "These two are practically equal: A comes first in only",
+        "It is close: these two are practically equal. A comes first,",
     );
     says(&result, statement_of(&candidates[0]));
     says(&result, statement_of(&candidates[1]));

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use accord::deliberation::distribution::RatingDistribution;
 use accord::deliberation::id::{Guild, Member};
 use accord::deliberation::round::{Candidate, DraftInput, ModelVersions, RevisionInput};
+use accord::deliberation::welfare::WelfareFunction;
 use accord::facilitator::models::{LocalModels, Models};
 use anyhow::{Result, bail};
 use futures::FutureExt;
@@ -101,6 +102,14 @@ impl Models for Remembering {
             Ok(ratings)
         }
         .boxed()
+    }
+
+    fn is_calibrated<'a>(
+        &'a self,
+        versions: &'a ModelVersions,
+        welfare: WelfareFunction,
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.real.is_calibrated(versions, welfare)
     }
 }
 
@@ -208,5 +217,13 @@ impl Models for Failing {
         statements: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Vec<RatingDistribution>>> {
         self.models.predict(versions, question, opinion, statements)
+    }
+
+    fn is_calibrated<'a>(
+        &'a self,
+        versions: &'a ModelVersions,
+        welfare: WelfareFunction,
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.models.is_calibrated(versions, welfare)
     }
 }

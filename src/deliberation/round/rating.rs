@@ -11,9 +11,10 @@ use super::{
     Cancellation, Candidate, CandidateKey, ModelVersions, Phase, Rating, RatingMode, Round,
     RoundResult, Stage, Time,
 };
+use crate::deliberation::certainty::Agreement;
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::id::Member;
-use crate::deliberation::outcome::{Agreement, OutcomeThresholds, conclude};
+use crate::deliberation::outcome::{OutcomeThresholds, conclude};
 use crate::deliberation::ranking::rank;
 use crate::deliberation::rating::{Likert, RatingMatrix};
 use crate::deliberation::selection::select_for_rating;
@@ -516,8 +517,17 @@ impl Round {
             conclusion: conclude(&table, self.terms.welfare, thresholds, rng),
             participants: table.len(),
             candidates,
+            calibrated: false,
         };
         self.phase = Phase::Concluded { at: now, result };
+    }
+
+    /// The certainty of the reward model has proved right where that could be checked: members may see
+    /// that of the result as a number.
+    pub fn certainty_is_calibrated(&mut self) {
+        if let Phase::Concluded { result, .. } = &mut self.phase {
+            result.calibrated = true;
+        }
     }
 
     /// Participants by `candidates`: the real rating where there is one, else the predicted one.

@@ -8,6 +8,7 @@ use serenity::all::{ChannelType, Permissions};
 
 use super::{complete_round, meant};
 use crate::config::parse_duration;
+use crate::deliberation::certainty::LEVEL;
 use crate::deliberation::guild::Training;
 use crate::deliberation::id::{Channel, Role};
 use crate::deliberation::rating::Likert;
@@ -434,6 +435,12 @@ fn exported(round: &Round) -> serde_json::Value {
         "participants": result.participants,
         "outcome": result.conclusion.outcome,
         "spread": result.conclusion.spread,
+        "certainty": {
+            "probability_best": result.conclusion.certainty,
+            "welfare_interval": result.conclusion.welfare_interval,
+            "level": LEVEL,
+            "calibrated": result.calibrated,
+        },
         "statements": statements,
     })
 }

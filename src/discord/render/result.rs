@@ -1,8 +1,8 @@
 //! The result: the statement, how people took it, and what may not be left unsaid about it.
 
 use super::look::CONTENT;
-use super::phrases::{excerpt, on, percent, person, quote, spread};
-use super::standing::{Standing, chart, rated, standings};
+use super::phrases::{excerpt, on, person, quote, spread};
+use super::standing::{Standing, certainty, chart, rated, standings};
 use super::{Button, Embed, Look};
 use crate::deliberation::outcome::{Outcome, Spread};
 use crate::deliberation::round::{Act, Round, RoundResult, Verdict};
@@ -79,10 +79,7 @@ fn statements(wording: &Wording, result: &RoundResult, standings: &[Standing<'_>
                 shown(rival),
                 wording.say(
                     "result-practically-equal",
-                    &[
-                        ("letter", winner.letter.as_str().into()),
-                        ("share", percent(result.conclusion.certainty).into()),
-                    ],
+                    &[("letter", winner.letter.as_str().into())],
                 )
             )
         }
@@ -123,6 +120,10 @@ fn notes(
     let mut lines = Vec::new();
     if conclusion.spread.rated() < conclusion.spread.participants {
         lines.push(wording.say("result-predicted", &[]));
+    }
+    // That it is close is said where the two statements stand.
+    if result.calibrated || conclusion.practically_equal.is_none() {
+        lines.extend(certainty(wording, round, result));
     }
     let better = conclusion
         .best_by_real_ratings

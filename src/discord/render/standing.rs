@@ -1,10 +1,11 @@
 //! The candidates of a result in the group's order, and what people made of them.
 
-use super::phrases::{decimal, letter, spread};
+use super::phrases::{decimal, letter, percent, spread};
 use crate::chart::Chart;
 use crate::chart::ratings::{RatingsRow, RatingsWords, ratings_chart};
+use crate::deliberation::certainty::{Agreement, LEVEL};
 use crate::deliberation::id::Member;
-use crate::deliberation::outcome::{Agreement, Spread};
+use crate::deliberation::outcome::Spread;
 use crate::deliberation::rating::Likert;
 use crate::deliberation::round::{Candidate, CandidateKey, Round, RoundResult};
 use crate::deliberation::welfare::WelfareFunction;
@@ -45,6 +46,41 @@ pub fn standings<'a>(round: &'a Round, result: &RoundResult) -> Vec<Standing<'a>
 /// The agreement that a member really gave.
 pub fn rated(round: &Round, key: CandidateKey, member: Member) -> Option<Likert> {
     round.ratings.get(&(key, member))?.agreement
+}
+
+/// How sure the choice is: as a number only where the reward model has shown that its numbers can be
+/// believed. `None` where there was no choice, or nothing is predicted.
+pub fn certainty(wording: &Wording, round: &Round, result: &RoundResult) -> Option<String> {
+    let table = round.table(&result.candidates);
+    let predicted = |agreement: &Agreement| matches!(agreement, Agreement::Predicted(_));
+    if result.candidates.len() < 2 || !table.iter().flatten().any(predicted) {
+        return None;
+    }
+    let conclusion = &result.conclusion;
+    if !result.calibrated {
+        return Some(match conclusion.practically_equal {
+            None => wording.say("certainty-clear", &[]),
+            Some(_) => wording.say("certainty-close", &[]),
+        });
+    }
+    let best = wording.say(
+        "certainty-best",
+        &[("share", percent(conclusion.certainty).into())],
+    );
+    Some(match conclusion.welfare_interval {
+        None => best,
+        Some([low, high]) => {
+            let interval = wording.say(
+                "certainty-welfare",
+                &[
+                    ("level", percent(LEVEL).into()),
+                    ("low", decimal(wording, low).into()),
+                    ("high", decimal(wording, high).into()),
+                ],
+            );
+            format!("{best} {interval}")
+        }
+    })
 }
 
 /// Everybody's ratings of every candidate; `None` when everybody had them erased.

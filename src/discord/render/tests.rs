@@ -323,9 +323,55 @@ fn two_statements_that_are_practically_equal_are_both_shown() {
         &[
             "**A**\n> ",
             "**B**\n> ",
-            "These two are practically equal: A comes first in only ",
+            "It is close: these two are practically equal. A comes first, which ratings",
         ],
     );
+    shows_nothing_of(&look, &[" %", "The choice is"]);
+    shows(&why(&wording(), &round), &["The choice is close:"]);
+}
+
+#[test]
+fn how_sure_the_choice_is_is_a_number_only_where_that_has_proved_right() {
+    let mut round = rating(reactions(), &CANDIDATES);
+    conclude(&mut round);
+    for look in [drawn(&round, Item::Result), why(&wording(), &round)] {
+        shows(
+            &look,
+            &["The choice is clear: ratings that are only predicted"],
+        );
+        shows_nothing_of(&look, &[" %"]);
+    }
+    let Phase::Concluded { result, .. } = &mut round.phase else {
+        panic!("it has concluded");
+    };
+    result.conclusion.certainty = 0.8241;
+    result.conclusion.welfare_interval = Some([4.6, 6.2]);
+    round.certainty_is_calibrated();
+    for look in [drawn(&round, Item::Result), why(&wording(), &round)] {
+        shows(
+            &look,
+            &[
+                "With a probability of 82 % the chosen one is the best of these candidates, as far as \
+               ratings are only predicted. With 90 % its welfare is between 4.6 and 6.2.",
+            ],
+        );
+        shows_nothing_of(&look, &["The choice is"]);
+    }
+}
+
+#[test]
+fn nothing_is_unsure_where_everybody_rated_everything() {
+    let mut round = rating(reactions(), &CANDIDATES);
+    for member in 1..=5 {
+        for candidate in 0..3 {
+            rate(&mut round, member, candidate, 5);
+        }
+    }
+    conclude(&mut round);
+    round.certainty_is_calibrated();
+    for look in [drawn(&round, Item::Result), why(&wording(), &round)] {
+        shows_nothing_of(&look, &["The choice is", "probability"]);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! "How was this chosen?"
 
-use super::phrases::{decimal, percent, welfare_function};
-use super::standing::{Standing, chart, rated, standings};
+use super::phrases::{decimal, welfare_function};
+use super::standing::{Standing, certainty, chart, rated, standings};
 use super::{Embed, Look};
 use crate::deliberation::ranking::rank;
 use crate::deliberation::rating::RatingMatrix;
@@ -56,11 +56,8 @@ fn introduction(
                 welfare_function(wording, round.terms.welfare).into(),
             )],
         ),
-        wording.say(
-            "why-certainty",
-            &[("share", percent(conclusion.certainty).into())],
-        ),
     ];
+    lines.extend(certainty(wording, round, result));
     let by_real = conclusion.best_by_real_ratings;
     let by_real = by_real.and_then(|column| standings.iter().find(|s| s.column == column));
     if let Some(best) = by_real {

@@ -11,11 +11,13 @@ use tokio::sync::Mutex;
 use crate::config::Config;
 use crate::deliberation::id::Guild;
 use crate::deliberation::round::ModelVersions;
+use crate::deliberation::welfare::WelfareFunction;
 use crate::inference::generator::Generator;
 use crate::inference::model_files::{self, HashedAdapter, ModelFiles, Progress};
 use crate::inference::reward::{RewardEngine, RewardModel};
 use crate::inference::serving::ServedModel;
 use crate::training::card::Kind;
+use crate::training::evaluation::certainty;
 use crate::training::versions::{Serving, Version, VersionId, VersionName, Versions};
 
 /// The versions that are in memory, of each kind as many as `models.resident` says; whoever uses one
@@ -73,6 +75,20 @@ pub(super) async fn active(config: &Config, guild: Option<Guild>) -> Result<Mode
         })
     })
     .await?
+}
+
+/// Whether a version of the reward model says rightly how certain it is, by its card.
+///
+/// # Errors
+/// A version that cannot be read.
+pub(super) async fn is_calibrated(
+    config: &Config,
+    name: &str,
+    welfare: WelfareFunction,
+) -> Result<bool> {
+    let (config, name) = (config.clone(), name.parse::<Name>()?);
+    let version = tokio::task::spawn_blocking(move || read(&config, Kind::Reward, &name)).await??;
+    Ok(version.is_some_and(|version| certainty::is_calibrated(&version.card.metrics, welfare)))
 }
 
 /// Which of a guild's own versions that is, if it is one.

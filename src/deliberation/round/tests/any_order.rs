@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::deliberation::outcome::Agreement;
+use crate::deliberation::certainty::Agreement;
 use crate::deliberation::similarity::near_copy;
 
 /// Something that happens to a round.
