@@ -5,6 +5,7 @@
 //! exactly.
 
 pub mod admission;
+pub mod arm;
 pub mod certainty;
 pub mod consent;
 pub mod distribution;

@@ -71,6 +71,18 @@ fn sixteen_different_candidates_are_ranked_for_five_opinions() {
         last = welfare;
     }
 
+    let certainty = &answer["certainty"];
+    let probability = certainty["probability_best"].as_f64().unwrap();
+    // A coin among sixteen, or better.
+    assert!((0.03..=1.0).contains(&probability), "{certainty}");
+    let [low, high] = [0, 1].map(|end| certainty["welfare_interval"][end].as_f64().unwrap());
+    assert!(1.0 <= low && low < high && high <= 7.0, "{certainty}");
+    assert_eq!(
+        (&certainty["level"], &certainty["draws"]),
+        (&json!(0.9), &json!(2000))
+    );
+    assert!(certainty["calibrated"].is_boolean());
+
     let texts: Vec<&str> = candidates
         .iter()
         .map(|candidate| candidate["text"].as_str().unwrap())

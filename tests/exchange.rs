@@ -372,6 +372,7 @@ fn opened(number: u32, rating: RatingMode) -> Round {
         retention_days: 30,
         training: true,
         admission: Admission::Everyone,
+        experiment: false,
     };
     let key = RoundKey {
         guild: Guild(77),
@@ -412,6 +413,7 @@ fn concluded(number: u32, rating: RatingMode) -> Round {
                 opinions_read: Vec::new(),
                 critiques_read: Vec::new(),
                 drafted_at: now(),
+                arm: None,
             },
             predictions: MEMBERS.map(|member| (Member(member), predicted)).into(),
             withdrawn_at: None,

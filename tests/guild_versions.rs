@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use accord::config::Config;
+use accord::deliberation::arm::Arm;
 use accord::deliberation::id::{Guild, Member};
 use accord::deliberation::round::{DraftInput, ModelVersions};
 use accord::facilitator::models::{LocalModels, Models};
@@ -137,6 +138,7 @@ async fn a_drafting_finishes_unchanged_while_another_version_takes_the_place_of_
         opinions: (1..).map(Member).zip(night_buses().opinions).collect(),
         revision: None,
         stage: 0,
+        experiment: false,
     };
     let before = models.active(guild).await.unwrap();
     let draft = async |versions: &ModelVersions| {
@@ -156,4 +158,54 @@ async fn a_drafting_finishes_unchanged_while_another_version_takes_the_place_of_
     assert_eq!(meanwhile, undisturbed);
     assert_ne!(swapped, undisturbed);
     assert_eq!(draft(&before).await, undisturbed, "loaded again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_experiment_drafts_with_the_base_model_too_wherever_there_is_room_for_one() {
+    let (mut config, _folder) = host();
+    config.models.resident = 1;
+    config.generator.candidates = 3;
+    let models = LocalModels::new(config.clone(), Arc::default()).unwrap();
+    let input = DraftInput {
+        question: night_buses().question,
+        opinions: (1..).map(Member).zip(night_buses().opinions).collect(),
+        revision: None,
+        stage: 0,
+        experiment: true,
+    };
+    let drafted = async |generator: &str| {
+        let versions = ModelVersions {
+            generator: generator.to_owned(),
+            reward_model: "shipped".to_owned(),
+        };
+        let drafted = models.draft(&versions, &input, &[], 3, &|_| ()).await;
+        drafted.unwrap().into_iter().map(|draft| draft.provenance)
+    };
+    let by = |arm, generator: &str| (Some(arm), generator.to_owned());
+    let trained = "SmolLM2-135M-Instruct + shipped";
+    let base = "SmolLM2-135M-Instruct";
+
+    let found: Vec<_> = drafted("shipped")
+        .await
+        .map(|of| (of.arm, of.generator))
+        .collect();
+    let expected = [
+        by(Arm::Sft, trained),
+        by(Arm::Accord, trained),
+        by(Arm::Accord, trained),
+        by(Arm::ZeroShot, base),
+    ];
+    assert_eq!(found, expected);
+
+    // Where the base model is active itself, one draft as it came is a zero-shot one.
+    let found: Vec<_> = drafted("base")
+        .await
+        .map(|of| (of.arm, of.generator))
+        .collect();
+    let expected = [
+        by(Arm::ZeroShot, base),
+        by(Arm::Accord, base),
+        by(Arm::Accord, base),
+    ];
+    assert_eq!(found, expected);
 }

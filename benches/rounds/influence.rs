@@ -90,6 +90,7 @@ async fn rating_by_others(
         opinions: members.zip(opinions.iter().cloned()).collect(),
         revision: None,
         stage: 0,
+        experiment: false,
     };
     let versions = models.active(Guild(1)).await.unwrap();
     let drafts = models

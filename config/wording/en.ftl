@@ -147,6 +147,7 @@ terms-revisions =
         [one] It can be revised once with what those who disagree would change.
        *[other] It can be revised { $revisions } times with what those who disagree would change.
     }
+terms-experiment = **This is an experiment:** the candidates are written in different ways, one of them without the training that Accord's generator has. Which is which is shown when the round is over.
 card-privacy = What happens with your opinion
 privacy-use = It is used without your name, to write and rank drafts. What you write may shine through in them, so leave out what would give you away.
 privacy-readers = Members and moderators cannot read it. Whoever hosts the bot technically can.
@@ -273,6 +274,10 @@ why-real-ratings = By real ratings alone { $letter } comes first.
 why-models = Generator: { $generator }. Reward model: { $rewardmodel }.
 why-chosen = { $letter } · chosen
 why-candidate = { $letter }
+# How a candidate of an experiment came about; after each the name of its arm.
+why-arm-accord = Chosen from many drafts of the generator, as in other rounds (accord).
+why-arm-sft = One draft of the generator, not chosen from others (sft).
+why-arm-zero-shot = One draft of the model before it was trained (zero-shot).
 why-welfare = Welfare: utilitarian { $utilitarian }, nash { $nash }, rawlsian { $rawlsian }, schulze { $schulze } of { $others }
 why-rated = { $rated } of { $participants } rated it: { $real } on average.
 why-rated-and-predicted = { $rated } of { $participants } rated it: { $real } on average. Predicted for the same people: { $predicted }.
@@ -501,6 +506,19 @@ status-under-way = Under way
 status-training = Retraining { $number } ({ $model }): { $state }
 rolled-back = The { $model } is { $to } again; it was { $from }.
 rollback-nothing = There is no version to go back to: the host's is active.
+# Experiment rounds: how often one arm's candidate was rated higher than another's.
+report-arms = Experiment rounds
+report-arm-mean = { $ours } against { $theirs }, by the mean rating: { $figures }
+report-arm-minimum = { $ours } against { $theirs }, by the lowest rating: { $figures }
+report-arm-figures = won { $wins } of { $decided } ({ $share } %, 95 % interval { $low }–{ $high } %){ $ties ->
+    [0] {""}
+    [one] , { $ties } tie
+   *[other] , { $ties } ties
+  }
+report-arm-ties = { $ties ->
+    [one] { $ties } tie
+   *[other] { $ties } ties
+  }, so nothing can be told
 report-title = **The versions of the { $model }**
 report-verdicts = When they were trained
 report-better = { $version }: better than the one that was active then
@@ -557,6 +575,7 @@ command-round-open = Ask a question, collect opinions in private, and find a sta
     .rating = By reaction, which everybody can see, or in private
     .revisions = How often the winner is revised by those who disagree, 0 to 2
     .notify = A role that is mentioned twice: now, and when rating opens
+    .experiment = Mix candidates of several ways to write them, unlabelled, to see which members like best
 command-round-status = Where a round stands
     .round = Which round, if it is not the one here
 command-round-extend = Give a phase more time
@@ -617,6 +636,7 @@ no-round-here = No such round in this channel. Name one with the option round; /
 which-round = Several rounds are open here. Name one with the option round.
 bad-duration = I cannot read “{ $given }” as a duration from one minute to 30 days. Write it as 24h, 90m or 2 days.
 cannot-notify = I may not mention that role. Allow anyone to mention it, or give me the permission Mention Everyone; @everyone cannot be mentioned.
+experiment-alone = An experiment posts one candidate of each way to write them, and is not revised: leave out the options posted and revisions.
 missing-permissions = I lack permissions in { $channel }: { $permissions }. Somebody who manages the channel can give them to me; then try again.
 
 # What organisers are told.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::board::{Item, Shown};
 use super::admission::Admission;
+use super::arm::Arm;
 use super::distribution::RatingDistribution;
 use super::id::{Channel, Member, Role, RoundKey};
 use super::outcome::Conclusion;
@@ -94,6 +95,10 @@ pub struct Terms {
     pub training: bool,
     #[serde(default)]
     pub admission: Admission,
+    /// Candidates come from several arms, one of each, and nobody is told which is which before the
+    /// round is over. Such a round is not revised.
+    #[serde(default)]
+    pub experiment: bool,
 }
 
 /// How agreement is given.
@@ -227,6 +232,9 @@ pub struct Provenance {
     #[serde(default)]
     pub critiques_read: Vec<Member>,
     pub drafted_at: Time,
+    /// In an experiment round; not to be told before it is over.
+    #[serde(default)]
+    pub arm: Option<Arm>,
 }
 
 /// Which versions of the models a round uses, by the names that whoever runs the models gives them.
@@ -338,10 +346,14 @@ impl Round {
         by: Member,
         now: Time,
     ) -> Self {
-        let terms = Terms {
+        let mut terms = Terms {
             minimum: terms.minimum.max(FEWEST_OPINIONS),
             ..terms
         };
+        if terms.experiment {
+            terms.posted = PostedCandidates::ONE_OF_EACH_ARM;
+            terms.revisions = 0;
+        }
         Self {
             key,
             question,

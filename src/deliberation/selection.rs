@@ -4,6 +4,7 @@ use rand::{Rng, seq::IndexedRandom};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::arm::Arm;
 use super::{ranking::Ranked, similarity::near_copy};
 
 /// Chooses the candidates to post: the best by welfare, and in the last place one drawn uniformly
@@ -47,6 +48,11 @@ pub fn select_for_rating(
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "usize", into = "usize")]
 pub struct PostedCandidates(usize);
+
+impl PostedCandidates {
+    /// What an experiment round posts.
+    pub const ONE_OF_EACH_ARM: Self = Self(Arm::ALL.len());
+}
 
 impl From<PostedCandidates> for usize {
     fn from(posted: PostedCandidates) -> Self {

@@ -193,6 +193,11 @@ fn deliberation(round: &Round, id: String, participants: &[Member]) -> Deliberat
                 agreement,
                 quality: median(participants.iter().filter_map(rating).collect()),
                 kind: None,
+                arm: round
+                    .candidate(key)
+                    .provenance
+                    .arm
+                    .map(|arm| arm.to_string()),
             }
         })
     });

@@ -4,6 +4,7 @@
 //! member sees alone. All are plain data ([`Look`], [`Form`]) until they are sent.
 
 mod announcements;
+mod arms;
 mod card;
 mod consent;
 pub mod form;

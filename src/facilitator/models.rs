@@ -4,17 +4,18 @@ mod resident;
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use chrono::Utc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::config::Config;
+use crate::deliberation::arm::Arm;
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::id::Guild;
 use crate::deliberation::round::{Candidate, DraftInput, ModelVersions, Provenance};
 use crate::deliberation::welfare::WelfareFunction;
-use crate::inference::drafting::draft;
+use crate::inference::drafting::{DraftingSettings, draft};
 use crate::inference::model_files::sha256_of_bytes;
 use crate::inference::prompts::{Brief, Revision};
 use crate::training::versions::VersionId;
@@ -32,7 +33,8 @@ pub trait Models: Send + Sync + 'static {
     /// A version that is damaged.
     fn active(&self, guild: Guild) -> BoxFuture<'_, Result<ModelVersions>>;
 
-    /// Candidates for a group, none of which contains one of `names`; without predictions.
+    /// Candidates for a group, none of which contains one of `names`; without predictions. In an
+    /// experiment each has its arm, and of [`Arm::Accord`] there are those to choose from.
     /// `drafted` is called with the number of candidates that are settled.
     ///
     /// # Errors
@@ -163,11 +165,63 @@ impl LocalModels {
         Ok(())
     }
 
+    /// In an experiment, the arms: one draft, and the others to be ranked; then one of the base model.
     async fn draft_candidates(
         &self,
         versions: &ModelVersions,
         input: &DraftInput,
         names: &[String],
+        seed: u64,
+        drafted: &(dyn Fn(usize) + Send + Sync),
+    ) -> Result<Vec<Candidate>> {
+        let settings = &self.config.generator;
+        let mut candidates = self
+            .draft_with(versions, input, names, settings, seed, drafted)
+            .await?;
+        if !input.experiment {
+            return Ok(candidates);
+        }
+        ensure!(
+            candidates.len() >= 2,
+            "only one draft can stand as a candidate, expected one to post as it is and others to rank"
+        );
+        let base = VersionId::Base.to_string();
+        let is_base = versions.generator == base;
+        for (sample, candidate) in candidates.iter_mut().enumerate() {
+            // Which draft is not ranked is not to depend on how good it is, so it is the first.
+            candidate.provenance.arm = Some(match (sample, is_base) {
+                (0, false) => Arm::Sft,
+                // There is no adapter that could make a difference.
+                (0, true) => Arm::ZeroShot,
+                _ => Arm::Accord,
+            });
+        }
+        if !is_base {
+            let versions = ModelVersions {
+                generator: base,
+                ..versions.clone()
+            };
+            let one = DraftingSettings {
+                candidates: 1,
+                ..settings.clone()
+            };
+            let zero_shot = self.draft_with(&versions, input, names, &one, seed, &|_| ());
+            candidates.extend(zero_shot.await?.into_iter().map(|mut candidate| {
+                candidate.provenance.arm = Some(Arm::ZeroShot);
+                candidate
+            }));
+        }
+        Ok(candidates)
+    }
+
+    /// The generator is held until the drafting ends, whatever becomes active meanwhile, and no longer:
+    /// another may have to make room for the next one.
+    async fn draft_with(
+        &self,
+        versions: &ModelVersions,
+        input: &DraftInput,
+        names: &[String],
+        settings: &DraftingSettings,
         seed: u64,
         drafted: &(dyn Fn(usize) + Send + Sync),
     ) -> Result<Vec<Candidate>> {
@@ -181,8 +235,6 @@ impl LocalModels {
             opinions: &opinions,
             revision: revision.as_ref(),
         };
-        let settings = &self.config.generator;
-        // Held until the drafting ends, whatever becomes active meanwhile.
         let generator = self
             .resident
             .generator(&self.config, &versions.generator)
@@ -213,6 +265,7 @@ impl LocalModels {
                     .collect(),
                 critiques_read: critiques_read.clone(),
                 drafted_at: Utc::now(),
+                arm: None,
             },
             predictions: Default::default(),
             withdrawn_at: None,

@@ -102,6 +102,7 @@ impl Host {
             retention_days: 30,
             training: true,
             admission: Admission::Everyone,
+            experiment: false,
         };
         change(&mut terms);
         let new = NewRound {

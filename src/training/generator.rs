@@ -331,6 +331,7 @@ mod tests {
             agreement: agreement.map(Some).to_vec(),
             quality,
             kind: kind.map(str::to_owned),
+            arm: None,
         };
         let deliberation = Deliberation {
             id: None,

@@ -4,6 +4,7 @@
 mod abuse;
 mod changes;
 mod consent;
+mod experiment;
 mod failures;
 mod hostile_text;
 mod outcomes;

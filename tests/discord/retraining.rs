@@ -360,6 +360,7 @@ impl Models for Writers {
                 opinions_read: input.opinions.iter().map(|(member, _)| *member).collect(),
                 critiques_read: Vec::new(),
                 drafted_at: Utc::now(),
+                arm: None,
             },
             predictions: BTreeMap::new(),
             withdrawn_at: None,

@@ -11,6 +11,7 @@ use super::{
     Cancellation, Candidate, CandidateKey, ModelVersions, Phase, Rating, RatingMode, Round,
     RoundResult, Stage, Time,
 };
+use crate::deliberation::arm::Arm;
 use crate::deliberation::certainty::Agreement;
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::id::Member;
@@ -29,6 +30,8 @@ pub struct DraftInput {
     pub revision: Option<RevisionInput>,
     /// The stage that the drafts will make.
     pub stage: usize,
+    /// Drafts of every arm are wanted.
+    pub experiment: bool,
 }
 
 /// What a revision starts from.
@@ -104,6 +107,7 @@ impl Round {
             opinions,
             revision,
             stage: self.stages.len(),
+            experiment: self.terms.experiment,
         })
     }
 
@@ -117,12 +121,16 @@ impl Round {
     pub fn drafted(
         &mut self,
         stage: usize,
-        candidates: Vec<Candidate>,
+        mut candidates: Vec<Candidate>,
         rng: &mut impl Rng,
         now: Time,
     ) {
         if !matches!(self.phase, Phase::Drafting { .. }) || stage != self.stages.len() {
             return;
+        }
+        if self.terms.experiment {
+            // The button under a candidate carries its number, which is not to tell its arm.
+            candidates.shuffle(rng);
         }
         let revised = self.leading();
         let mut drafts = Vec::new();
@@ -157,7 +165,7 @@ impl Round {
         });
     }
 
-    /// The drafts that are posted, by predicted welfare.
+    /// The drafts that are posted, by predicted welfare: in an experiment the best of each arm.
     fn select(
         &self,
         drafts: &[CandidateKey],
@@ -168,6 +176,14 @@ impl Round {
             return Vec::new();
         };
         let ranking = rank(&matrix, self.terms.welfare);
+        let best_of = |arm: Arm| {
+            let mut best_first = ranking.iter().map(|ranked| drafts[ranked.candidate]);
+            best_first.find(|&key| self.candidate(key).provenance.arm == Some(arm))
+        };
+        let of_each_arm: Vec<CandidateKey> = Arm::ALL.into_iter().filter_map(best_of).collect();
+        if !of_each_arm.is_empty() {
+            return of_each_arm;
+        }
         let texts: Vec<&str> = drafts
             .iter()
             .map(|&key| self.candidate(key).text.as_str())

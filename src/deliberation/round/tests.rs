@@ -3,6 +3,7 @@ mod board;
 mod conclusion;
 mod drafting;
 mod erasure;
+mod experiment;
 mod opinions;
 mod organising;
 mod ratings;
@@ -87,6 +88,7 @@ impl Scene {
             retention_days: 30,
             training: false,
             admission: Admission::Everyone,
+            experiment: false,
         };
         change(&mut terms);
         let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
@@ -188,6 +190,7 @@ impl Scene {
                     .map(|(member, _)| *member)
                     .collect(),
                 drafted_at: self.now,
+                arm: None,
             },
             predictions: BTreeMap::new(),
             withdrawn_at: None,

@@ -4,6 +4,7 @@ use rand::rngs::StdRng;
 
 use super::*;
 use crate::deliberation::admission::Admission;
+use crate::deliberation::arm::Arm;
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::id::{Channel, Guild, Message};
 use crate::deliberation::outcome::OutcomeThresholds;
@@ -88,6 +89,7 @@ fn opened(rating: RatingMode) -> Round {
         retention_days: 30,
         training: true,
         admission: Admission::Everyone,
+        experiment: false,
     };
     let key = RoundKey {
         guild: Guild(9_000_000_009),
@@ -123,11 +125,31 @@ fn candidate(round: &Round, text: &str) -> Candidate {
             opinions_read: Vec::new(),
             critiques_read: Vec::new(),
             drafted_at: now(),
+            arm: None,
         },
         predictions: round.opinions.keys().map(|&m| (m, predicted)).collect(),
         withdrawn_at: None,
         reports: Vec::new(),
     }
+}
+
+#[test]
+fn an_export_tells_from_which_arm_a_statement_came() {
+    let mut round = Ratings::ALL.concluded();
+    let arms = [Some(Arm::ZeroShot), None, Some(Arm::Accord)];
+    for (candidate, arm) in round.candidates.iter_mut().zip(arms) {
+        candidate.provenance.arm = arm;
+    }
+    let exported = export(&round, &members(1..=4), &KEY).unwrap();
+    let exported = serde_json::to_value(&exported).unwrap();
+    let of = |statement: usize| exported["statements"][statement].get("arm").cloned();
+    let named = |arm: &str| Some(serde_json::Value::from(arm));
+    assert_eq!(
+        [of(0), of(1), of(2)],
+        [named("zero-shot"), None, named("accord")]
+    );
+    let read: Deliberation = serde_json::from_value(exported).unwrap();
+    assert_eq!(read.statements[2].arm.as_deref(), Some("accord"));
 }
 
 fn members(numbers: impl IntoIterator<Item = u64>) -> BTreeSet<Member> {

@@ -11,6 +11,7 @@ use crate::discord::render::Look;
 use crate::discord::render::model::{self, ModelStatus, Served, ShownVersion};
 use crate::discord::reply::{Asked, Context, Failure};
 use crate::discord::sentences;
+use crate::experiment::rounds::compare;
 use crate::training::versions::{RolledBack, VersionId};
 
 /// The models of this server
@@ -116,8 +117,16 @@ async fn report(
     let model = what.into();
     let versions = versions(asked.bot, asked.guild, model).await?;
     let made = asked.bot.facilitator.retrainings_of(asked.guild);
+    let rounds = asked.bot.facilitator.rounds(asked.guild).await?;
+    let arms = compare(&rounds);
     asked
-        .finish(model::report(asked.wording(), model, &versions, &made))
+        .finish(model::report(
+            asked.wording(),
+            model,
+            &versions,
+            &made,
+            &arms,
+        ))
         .await
 }
 

@@ -131,12 +131,17 @@ async fn open(
     #[max = 2]
     revisions: Option<u8>,
     #[description = "Notify"] notify: Option<serenity::Role>,
+    #[description = "Experiment"] experiment: Option<bool>,
 ) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     require_organiser(&asked).await?;
     let (wording, facilitator) = (asked.wording(), &asked.bot.facilitator);
     let defaults = &asked.bot.rounds;
     let settings = facilitator.store.settings(asked.guild).await?;
+    let experiment = experiment.unwrap_or(false);
+    if experiment && (posted.is_some() || revisions.is_some_and(|revisions| revisions > 0)) {
+        return Err(Failure::Told(wording.say("experiment-alone", &[])));
+    }
     let length = |given: Option<String>, set: Option<TimeDelta>, default: TimeDelta| match given {
         Some(text) => phase_length(&asked, &text),
         None => Ok(set.unwrap_or(default)),
@@ -163,6 +168,7 @@ async fn open(
         retention_days: defaults.retention_days,
         training: settings.training != Training::Off,
         admission: settings.admission,
+        experiment,
     };
 
     let has = ctx.interaction.app_permissions.unwrap_or_default();
@@ -422,6 +428,7 @@ fn exported(round: &Round) -> serde_json::Value {
                 "generator": candidate.provenance.generator,
                 "reward_model": candidate.provenance.reward_model,
                 "seed": candidate.provenance.seed,
+                "arm": candidate.provenance.arm,
             })
         })
         .collect();

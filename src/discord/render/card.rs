@@ -93,6 +93,9 @@ fn terms(wording: &Wording, round: &Round) -> String {
     if terms.admission != Admission::Everyone {
         lines.push(admission(wording, terms.admission));
     }
+    if terms.experiment {
+        lines.push(wording.say("terms-experiment", &[]));
+    }
     if terms.revisions > 0 {
         lines.push(wording.say("terms-revisions", &[("revisions", terms.revisions.into())]));
     }

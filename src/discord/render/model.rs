@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::arms::compared_arms;
 use super::phrases::{from_now, on, percent, person};
 use super::{Button, Embed, Look};
 use crate::chart::versions::{Accuracy, VersionRow, VersionsWords, versions_chart};
@@ -12,6 +13,7 @@ use crate::deliberation::training_data::NotUsable;
 use crate::discord::custom_id::CustomId;
 use crate::discord::neutral;
 use crate::discord::wording::Wording;
+use crate::experiment::rounds::ArmsCompared;
 use crate::facilitator::platform::RetrainingView;
 use crate::facilitator::retraining::{Estimate, HeldUp, Outlook, TrainingProgress};
 use crate::training::card::{Card, Metrics};
@@ -187,6 +189,7 @@ pub fn report(
     what: Model,
     versions: &[ShownVersion],
     made: &[Retraining],
+    arms: &[ArmsCompared],
 ) -> Look {
     let table = match what {
         Model::RewardModel => reward_table(wording, versions),
@@ -212,6 +215,10 @@ pub fn report(
     let embed = Embed::of(format!("```\n{table}\n```"))
         .field(wording.say("report-verdicts", &[]), verdicts.join("\n"))
         .field(wording.say("report-data", &[]), notes.join("\n"))
+        .field(
+            wording.say("report-arms", &[]),
+            compared_arms(wording, arms),
+        )
         .footer(match what {
             Model::RewardModel => wording.say("report-reward-note", &[]),
             Model::Generator => wording.say("report-generator-note", &[]),
@@ -646,6 +653,7 @@ mod tests {
     use chrono::TimeDelta;
     use serde_json::json;
 
+    use super::super::arms::tests::compared;
     use super::super::sample::{at, wording};
     use super::super::tests::{shows, words};
     use super::*;
@@ -904,7 +912,7 @@ mod tests {
         made.end(how, at(60));
         made.forget(Guild(1), Member(4));
         let versions = [version("shipped", false), version("reward-3", true)];
-        let look = report(&wording(), Model::RewardModel, &versions, &[made]);
+        let look = report(&wording(), Model::RewardModel, &versions, &[made], &[]);
         shows(
             &look,
             &[
@@ -917,7 +925,12 @@ mod tests {
                 "[shipped: – % within a member, – % between members. reward-3: 75 % within",
             ],
         );
-        let look = report(&wording(), Model::Generator, &versions, &[]);
+        assert!(!words(&look).contains("Experiment rounds"));
+        let look = report(&wording(), Model::Generator, &versions, &[], &compared());
+        shows(
+            &look,
+            &["Experiment rounds: accord against sft, by the mean rating: won 3 of 4 (75 %"],
+        );
         assert!(look.chart.is_none());
     }
 }

@@ -55,6 +55,7 @@ pub fn terms(rating: RatingMode) -> Terms {
         retention_days: 30,
         training: false,
         admission: Admission::Everyone,
+        experiment: false,
     }
 }
 
@@ -139,6 +140,7 @@ pub fn draft(round: &mut Round, candidates: &[&str]) {
             opinions_read: readers.clone(),
             critiques_read: critiques_read.clone(),
             drafted_at: at(24 * 60),
+            arm: None,
         },
         predictions: round
             .opinions

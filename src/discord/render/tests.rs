@@ -8,6 +8,7 @@ use super::look::Row;
 use super::sample::*;
 use super::*;
 use crate::deliberation::admission::Admission;
+use crate::deliberation::arm::Arm;
 use crate::deliberation::consent::Consent;
 use crate::deliberation::guild::Training;
 use crate::deliberation::id::Member;
@@ -1093,4 +1094,35 @@ proptest! {
             }
         }
     }
+}
+
+fn experiment() -> Round {
+    let terms = Terms {
+        experiment: true,
+        ..reactions()
+    };
+    let mut round = rating(terms, &CANDIDATES);
+    for (candidate, arm) in round.candidates.iter_mut().zip(Arm::ALL) {
+        candidate.provenance.arm = Some(arm);
+    }
+    round
+}
+
+#[test]
+fn an_experiment_is_announced_and_tells_its_arms_when_it_is_over() {
+    let mut round = experiment();
+    shows(&drawn(&round, Item::Card), &["**This is an experiment:**"]);
+    let arms = ["(accord)", "(sft)", "(zero-shot)"];
+    for item in round.board() {
+        shows_nothing_of(&drawn(&round, item), &arms);
+    }
+    shows_nothing_of(&panel(&wording(), &round, Member(1), 0), &arms);
+    conclude(&mut round);
+    shows(&why(&wording(), &round), &arms);
+    shows(&drawn(&round, Item::Card), &["**This is an experiment:**"]);
+
+    let mut other = rating(reactions(), &CANDIDATES);
+    shows_nothing_of(&drawn(&other, Item::Card), &["experiment"]);
+    conclude(&mut other);
+    shows_nothing_of(&why(&wording(), &other), &arms);
 }

@@ -3,6 +3,7 @@
 use super::phrases::{decimal, welfare_function};
 use super::standing::{Standing, certainty, chart, rated, standings};
 use super::{Embed, Look};
+use crate::deliberation::arm::Arm;
 use crate::deliberation::ranking::rank;
 use crate::deliberation::rating::RatingMatrix;
 use crate::deliberation::round::{CandidateKey, Round, RoundResult};
@@ -97,6 +98,11 @@ fn about(
     worth: Option<&Vec<Worth>>,
 ) -> String {
     let mut lines = vec![neutral::line(&standing.candidate.text, STATEMENT)];
+    lines.extend(standing.candidate.provenance.arm.map(|arm| match arm {
+        Arm::Accord => wording.say("why-arm-accord", &[]),
+        Arm::Sft => wording.say("why-arm-sft", &[]),
+        Arm::ZeroShot => wording.say("why-arm-zero-shot", &[]),
+    }));
     if let Some(worth) = worth.and_then(|worth| worth.iter().find(|w| w.column == standing.column))
     {
         lines.push(wording.say(

@@ -442,6 +442,7 @@ impl Scripted {
                     opinions_read: input.opinions.iter().map(|(member, _)| *member).collect(),
                     critiques_read: critiques_read.clone(),
                     drafted_at: Default::default(),
+                    arm: None,
                 },
                 predictions: BTreeMap::new(),
                 withdrawn_at: None,

@@ -54,6 +54,7 @@ pub fn history(key: RoundKey, seed: u64) -> Vec<Round> {
             },
             _ => Admission::HasRole(Role(rng.random())),
         },
+        experiment: rng.random(),
     };
     let round = Round::open(
         key,
@@ -278,6 +279,7 @@ fn candidate(members: &[Member], rng: &mut StdRng, now: Time) -> Candidate {
             opinions_read: members.to_vec(),
             critiques_read: members[1..].to_vec(),
             drafted_at: now,
+            arm: None,
         },
         predictions: members.iter().map(|&m| (m, distribution(rng))).collect(),
         withdrawn_at: None,

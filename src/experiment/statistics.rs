@@ -1,0 +1,3 @@
+//! Statistics of an experiment: nothing here knows where its numbers come from.
+
+pub mod win_rate;
