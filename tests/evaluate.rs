@@ -68,6 +68,18 @@ fn accuracy_error_and_calibration_are_measured() {
         .map(|bin| bin["ratings"].as_u64().unwrap())
         .sum();
     assert_eq!(counted, 23);
+    // In two of the three deliberations all three members rated everything.
+    let functions: Vec<&String> = own["certainty"].as_object().unwrap().keys().collect();
+    assert_eq!(functions, ["nash", "rawlsian", "schulze", "utilitarian"]);
+    let certainty = &own["certainty"]["utilitarian"];
+    assert_eq!(certainty["deliberations"], 2);
+    assert_is_share(&certainty["chosen_is_best"]);
+    assert_is_share(&certainty["expected_calibration_error"]);
+    assert_is_share(&certainty["interval_coverage"]);
+    assert_eq!(
+        own["certainty"]["schulze"]["interval_coverage"],
+        Value::Null
+    );
 }
 
 #[test]

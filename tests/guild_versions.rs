@@ -10,12 +10,14 @@ use accord::config::Config;
 use accord::deliberation::arm::Arm;
 use accord::deliberation::id::{Guild, Member};
 use accord::deliberation::round::{DraftInput, ModelVersions};
+use accord::deliberation::welfare::{InequalityAversion, WelfareFunction};
 use accord::facilitator::models::{LocalModels, Models};
 use accord::inference::model_files::models_dir;
 use accord::inference::reward::RewardModel;
-use accord::training::card::{Card, Kind};
+use accord::training::card::{Card, Kind, Metrics};
 use accord::training::versions::{Version, VersionId};
 use futures::future::join_all;
+use serde_json::json;
 use support::{accord, night_buses, original_gguf};
 use tempfile::TempDir;
 
@@ -34,6 +36,17 @@ fn host() -> (Config, TempDir) {
 
 /// Makes a version active in a guild: what is shipped, its update multiplied with `strength`.
 fn activate(config: &Config, kind: Kind, guild: Guild, strength: f32) -> Version {
+    activate_measured(config, kind, guild, strength, Metrics::default())
+}
+
+/// The same, with other figures on its card.
+fn activate_measured(
+    config: &Config,
+    kind: Kind,
+    guild: Guild,
+    strength: f32,
+    metrics: Metrics,
+) -> Version {
     let shipped = config.versions(kind).unwrap().load(&VersionId::Shipped);
     let Version { card, mut adapter } = shipped.unwrap().unwrap();
     adapter.alpha *= strength;
@@ -43,6 +56,7 @@ fn activate(config: &Config, kind: Kind, guild: Guild, strength: f32) -> Version
     Version::write(&folder, &adapter, |facts| Card {
         name: name.parse().unwrap(),
         adapter: facts,
+        metrics,
         ..card
     })
     .unwrap();
@@ -208,4 +222,39 @@ async fn an_experiment_drafts_with_the_base_model_too_wherever_there_is_room_for
         by(Arm::Accord, base),
     ];
     assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_version_is_calibrated_by_its_own_card() {
+    let (config, _folder) = host();
+    let estimate = |value: f64| json!({ "value": value, "interval": null });
+    let utilitarian = json!({
+        "deliberations": 60,
+        "probability_best": 0.6,
+        "chosen_is_best": estimate(0.62),
+        "expected_calibration_error": estimate(0.06),
+        "interval_coverage": estimate(0.9),
+        "bins": [],
+    });
+    let metrics = Metrics {
+        cross_fitted: Some(json!({ "certainty": { "utilitarian": utilitarian } })),
+        ..Metrics::default()
+    };
+    let guild = Guild(7);
+    activate_measured(&config, Kind::Reward, guild, 1.5, metrics);
+    let models = LocalModels::new(config.clone(), Arc::default()).unwrap();
+    let own = models.active(guild).await.unwrap();
+    assert_eq!(own.reward_model, "guild-7/times-1.5");
+    let mean = WelfareFunction::Alpha(InequalityAversion::UTILITARIAN);
+    assert!(models.is_calibrated(&own, mean).await.unwrap());
+    let schulze = models.is_calibrated(&own, WelfareFunction::Schulze);
+    assert!(!schulze.await.unwrap());
+    // Nothing is known of a base model.
+    let base = ModelVersions {
+        reward_model: "base".to_owned(),
+        ..own.clone()
+    };
+    assert!(!models.is_calibrated(&base, mean).await.unwrap());
+    remove(&config.guild_versions(Kind::Reward, guild).unwrap().folder);
+    assert!(models.is_calibrated(&own, mean).await.is_err());
 }

@@ -76,6 +76,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
+    use crate::deliberation::admission::Admission;
     use crate::deliberation::distribution::RatingDistribution;
     use crate::deliberation::id::{Channel, Guild, Member, Message, RoundKey};
     use crate::deliberation::outcome::OutcomeThresholds;
@@ -148,6 +149,7 @@ mod tests {
             notify: None,
             retention_days: 30,
             training: false,
+            admission: Admission::Everyone,
             experiment: true,
         };
         let question = "What about cars?".to_owned();

@@ -67,10 +67,9 @@ pub trait Models: Send + Sync + 'static {
     /// A version that is damaged or gone.
     fn is_calibrated<'a>(
         &'a self,
-        versions: &'a ModelVersions,
-        welfare: WelfareFunction,
+        _: &'a ModelVersions,
+        _: WelfareFunction,
     ) -> BoxFuture<'a, Result<bool>> {
-        let _ = (versions, welfare);
         std::future::ready(Ok(false)).boxed()
     }
 }

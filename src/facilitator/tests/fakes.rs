@@ -16,6 +16,7 @@ use crate::deliberation::rating::Likert;
 use crate::deliberation::retraining::{Retraining, State};
 use crate::deliberation::round::board::Item;
 use crate::deliberation::round::{Candidate, DraftInput, ModelVersions, Phase, Provenance, Round};
+use crate::deliberation::welfare::WelfareFunction;
 use crate::facilitator::models::Models;
 use crate::facilitator::platform::{Platform, PlatformError, RetrainingView, View};
 use crate::facilitator::retraining::TrainingProgress;
@@ -391,6 +392,7 @@ pub struct Scripted {
     /// Which version is active, by number.
     pub active: AtomicUsize,
     pub cannot_predict: AtomicBool,
+    pub calibrated: AtomicBool,
 }
 
 impl Scripted {
@@ -496,6 +498,14 @@ impl Models for Scripted {
             Ok(predicted.collect())
         };
         std::future::ready(predicted).boxed()
+    }
+
+    fn is_calibrated<'a>(
+        &'a self,
+        _: &'a ModelVersions,
+        _: WelfareFunction,
+    ) -> BoxFuture<'a, Result<bool>> {
+        std::future::ready(Ok(self.calibrated.load(Ordering::SeqCst))).boxed()
     }
 }
 

@@ -78,6 +78,21 @@ async fn rating_closes_a_minute_after_everybody_has_rated_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_result_knows_whether_its_reward_model_is_calibrated() {
+    for calibrated in [true, false] {
+        let host = Host::new().await;
+        let models = &host.models;
+        models
+            .calibrated
+            .store(calibrated, std::sync::atomic::Ordering::SeqCst);
+        let key = host.rating().await;
+        host.clock.advance(TimeDelta::hours(1));
+        let round = host.until_settled(key).await;
+        assert_eq!(round.result().unwrap().calibrated, calibrated);
+    }
+}
+
+#[tokio::test]
 async fn too_few_opinions_wait_for_the_organiser() {
     let host = Host::new().await;
     let key = host.opens().await;
