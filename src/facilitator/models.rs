@@ -173,9 +173,12 @@ impl LocalModels {
         seed: u64,
         drafted: &(dyn Fn(usize) + Send + Sync),
     ) -> Result<Vec<Candidate>> {
-        let settings = &self.config.generator;
+        let mut settings = self.config.generator.clone();
+        if input.experiment {
+            settings.candidates = settings.candidates.max(2);
+        }
         let mut candidates = self
-            .draft_with(versions, input, names, settings, seed, drafted)
+            .draft_with(versions, input, names, &settings, seed, drafted)
             .await?;
         if !input.experiment {
             return Ok(candidates);
@@ -202,7 +205,7 @@ impl LocalModels {
             };
             let one = DraftingSettings {
                 candidates: 1,
-                ..settings.clone()
+                ..settings
             };
             let zero_shot = self.draft_with(&versions, input, names, &one, seed, &|_| ());
             candidates.extend(zero_shot.await?.into_iter().map(|mut candidate| {
