@@ -8,6 +8,7 @@ pub mod chart;
 pub mod config;
 pub mod deliberation;
 pub mod discord;
+pub mod experiment;
 pub mod facilitator;
 pub mod inference;
 pub mod store;

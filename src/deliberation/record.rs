@@ -54,6 +54,9 @@ pub struct RatedStatement {
     /// the generator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// Which arm of an experiment it comes from, such as `sft`; `None` outside experiments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arm: Option<String>,
 }
 
 /// One question for the reward model: how would the author of this opinion rate this statement?
@@ -152,6 +155,7 @@ struct UncheckedStatement {
     agreement: Vec<Option<f64>>,
     quality: Option<f64>,
     kind: Option<String>,
+    arm: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -299,6 +303,7 @@ fn checked_statement(
         agreement,
         quality,
         kind: unchecked.kind,
+        arm: unchecked.arm,
     })
 }
 
@@ -345,6 +350,7 @@ mod tests {
             "opinions": ["Yes, they work hard.", "No, it is a duty.", "Only the costs."],
             "statements": [{
                 "kind": "consensus",
+                "arm": "sft",
                 "text": "Repay what serving costs.",
                 "quality": 7,
                 "agreement": [4, null, 7],
@@ -392,6 +398,7 @@ mod tests {
                     agreement: vec![Some(4), None, Some(7)],
                     quality: Some(7),
                     kind: Some("consensus".into()),
+                    arm: Some("sft".into()),
                 }],
             }
         );

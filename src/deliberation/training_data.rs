@@ -193,6 +193,7 @@ fn deliberation(round: &Round, id: String, participants: &[Member]) -> Deliberat
                 agreement,
                 quality: median(participants.iter().filter_map(rating).collect()),
                 kind: None,
+                arm: None,
             }
         })
     });

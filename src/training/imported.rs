@@ -223,6 +223,7 @@ mod tests {
             agreement: vec![Some(6), None, Some(2)],
             quality: None,
             kind: None,
+            arm: None,
         }];
         let kept = [rated.clone(), rated, on("Two?")];
         let file = keep(folder.path(), None, "polis", &kept).unwrap();

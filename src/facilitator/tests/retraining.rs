@@ -256,6 +256,7 @@ impl Host {
                 agreement: vec![Some(6), Some(7), None],
                 quality,
                 kind: None,
+                arm: None,
             }],
         };
         let deliberations: Vec<Deliberation> = on.iter().map(deliberation).collect();

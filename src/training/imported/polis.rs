@@ -408,6 +408,7 @@ fn rated_statements(
             .collect(),
         quality: None,
         kind: None,
+        arm: None,
     });
     let rated: Vec<RatedStatement> = rated.collect();
     (rated.len() >= 2).then_some(rated)
