@@ -159,7 +159,7 @@ pub const BALLOTS: &str = "ballots.jsonl";
 pub const KEY: &str = "key.jsonl";
 
 /// The models of an experiment.
-pub struct Chosens {
+pub struct ChosenModels {
     pub generator: Chosen,
     /// The generator's base model.
     pub base: Chosen,
@@ -184,7 +184,7 @@ fn lock(out: &Path) -> Result<File> {
 fn check_settings(
     args: &Args,
     config: &Config,
-    models: &Chosens,
+    models: &ChosenModels,
     drafting: &DraftingSettings,
 ) -> Result<()> {
     let templates =
@@ -272,7 +272,7 @@ impl<'a> Folder<'a> {
     async fn written(
         &self,
         config: &Config,
-        models: &Chosens,
+        models: &ChosenModels,
         drafting: &DraftingSettings,
         excluding: usize,
         seed: u64,
@@ -303,7 +303,7 @@ impl<'a> Folder<'a> {
     async fn baselines(
         &self,
         config: &Config,
-        models: &Chosens,
+        models: &ChosenModels,
         written: &Log<Written>,
         drafting: &DraftingSettings,
         seed: u64,
@@ -377,7 +377,7 @@ fn cases(
     Ok(cases)
 }
 
-fn warnings_of(config: &Config, models: &Chosens, cases: &[Case]) -> Result<Vec<String>> {
+fn warnings_of(config: &Config, models: &ChosenModels, cases: &[Case]) -> Result<Vec<String>> {
     let rows = input::shipped_corpus(config)?;
     let corpus = Corpus::new(
         sha256_of_bytes(config.text(CORPUS)?.as_bytes()),

@@ -17,13 +17,13 @@ use tokio::process::Command;
 
 use super::super::engines::{self, Chosen};
 use super::super::{input, progress_bar};
-use super::{Args, Chosens, json_lines};
+use super::{Args, ChosenModels, json_lines};
 
 /// `settings` is the file that `--config` names, for the trainings.
 ///
 /// # Errors
 /// A version that is missing or is of another base model; a training that failed.
-pub async fn choose(args: &Args, config: &Config, settings: Option<&Path>) -> Result<Chosens> {
+pub async fn choose(args: &Args, config: &Config, settings: Option<&Path>) -> Result<ChosenModels> {
     let mut ranking = engines::choose(config, Kind::Reward).await?;
     let judge = match &args.judge {
         Some(name) => named(config, name).await?,
@@ -35,7 +35,7 @@ pub async fn choose(args: &Args, config: &Config, settings: Option<&Path>) -> Re
             trained(args, config, settings, "judge", &for_judging).await?
         }
     };
-    Ok(Chosens {
+    Ok(ChosenModels {
         generator: engines::choose(config, Kind::Generator).await?,
         base: Chosen {
             kind: Kind::Generator,
