@@ -4,9 +4,9 @@
 //! means nothing by color alone.
 
 mod canvas;
-pub mod learning;
+pub mod curves;
 pub mod ratings;
-pub mod versions;
+pub mod shares;
 
 use std::sync::{Arc, LazyLock};
 

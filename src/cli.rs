@@ -1,11 +1,13 @@
 //! Parses, wires and prints: one file a subcommand.
 
+mod ballots;
 mod bench;
 mod bot;
 mod deliberate;
 mod doctor;
 mod engines;
 mod evaluate;
+mod experiment;
 mod export;
 mod import;
 mod input;
@@ -45,6 +47,8 @@ enum Command {
     Rate(rate::Args),
     Train(Box<train::Args>),
     Evaluate(evaluate::Args),
+    Experiment(experiment::Args),
+    Ballots(ballots::Args),
     Models(models::Args),
     Import(import::Args),
     Export(export::Args),
@@ -164,6 +168,8 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 Command::Rate(args) => rate::run(args, &config?).await,
                 Command::Train(args) => train::run(*args, &config?).await,
                 Command::Evaluate(args) => evaluate::run(args, &config?).await,
+                Command::Experiment(args) => experiment::run(args, &config?, settings).await,
+                Command::Ballots(args) => ballots::run(args).await,
                 Command::Models(args) => models::run(args, &config?).await,
                 Command::Import(args) => import::run(args, &config?).await,
                 Command::Export(args) => export::run(args, &config?).await,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use accord::chart::learning::{Curve, LearningWords, Point, learning_chart};
+use accord::chart::curves::{Curve, CurvesWords, Point, Scale, curves_chart};
 use serde_json::Value;
 
 use crate::community::{community, first_ratings};
@@ -88,13 +88,18 @@ pub fn run(args: &Args) -> bool {
             curve("one member, two statements (within)", within),
             curve("one statement, two members (between)", between),
         ];
-        let words = LearningWords {
-            ratings: args.ratings.iter().map(ToString::to_string).collect(),
+        let words = CurvesWords {
+            places: args.ratings.iter().map(ToString::to_string).collect(),
             axis: "ratings of the community that were learned from".to_owned(),
             title: "Held-out pairwise accuracy, ratings at least 2 apart".to_owned(),
-            chance: "chance".to_owned(),
         };
-        std::fs::write(out, learning_chart(&curves, &words).svg).unwrap();
+        let scale = Scale {
+            lowest: 0.3,
+            highest: 1.0,
+            step: 0.1,
+            guide: Some((0.5, "chance".to_owned())),
+        };
+        std::fs::write(out, curves_chart(&curves, &words, &scale).svg).unwrap();
         println!("\n{}", out.display());
     }
     rises

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -15,7 +15,7 @@ use accord::inference::model_files::{
 use accord::inference::reward::{RewardEngine, RewardModel};
 use accord::inference::serving::ServedModel;
 use accord::training::card::{Kind, Metrics};
-use accord::training::versions::Serving;
+use accord::training::versions::{Serving, Version, VersionId};
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -66,9 +66,21 @@ pub async fn prepare(config: &Config) -> Result<[(Chosen, ModelFiles); 2]> {
 
 /// Loads the reward model alone.
 pub async fn reward_model(config: &Config) -> Result<RewardModel> {
-    let chosen = choose(config, Kind::Reward).await?;
-    let files = reward_files(config, &chosen).await?;
-    load_reward_model(config, &chosen, files).await
+    reward_model_of(config, &choose(config, Kind::Reward).await?).await
+}
+
+/// Loads a reward model, whichever is active.
+pub async fn reward_model_of(config: &Config, chosen: &Chosen) -> Result<RewardModel> {
+    let files = reward_files(config, chosen).await?;
+    load_reward_model(config, chosen, files).await
+}
+
+/// Loads a generator, whichever is active.
+pub async fn generator_of(config: &Config, chosen: &Chosen) -> Result<Generator> {
+    let files = served_files(config, chosen).await?;
+    let model = Arc::new(ServedModel::load(&files).await?);
+    let prompts = config.prompts()?;
+    Ok(Generator { model, prompts })
 }
 
 /// A base model and the version that is applied to it.
@@ -102,6 +114,55 @@ impl Chosen {
             Serving::Base | Serving::ShippedForAnother { .. } => base,
         }
     }
+}
+
+/// The hash of the base model's GGUF; blocks.
+///
+/// # Errors
+/// A model that is none, and those of fetching it.
+pub fn base_sha256(config: &Config, kind: Kind) -> Result<String> {
+    let (source, key) = config.models.source(kind);
+    let data_dir = &config.data_dir;
+    let sha256 =
+        with_progress(|report| model_files::original_sha256(source, key, data_dir, report))?;
+    sha256.with_context(|| format!("{key} is no local GGUF file, and only those are trained"))
+}
+
+/// The version in a folder, which must be one of this base model and these prompts; blocks.
+///
+/// # Errors
+/// A folder that holds no such version.
+pub fn version_in(config: &Config, kind: Kind, folder: &Path) -> Result<Version> {
+    let version = Version::read(folder)?;
+    ensure!(
+        version.card.kind == kind,
+        "{} holds a {} version, not a {kind} version",
+        folder.display(),
+        version.card.kind,
+    );
+    ensure!(
+        version.card.base_model.sha256 == base_sha256(config, kind)?,
+        "{} was trained on another base model, {}",
+        folder.display(),
+        version.card.base_model.name
+    );
+    version.card.check_templates(|name| config.text(name))?;
+    Ok(version)
+}
+
+/// What comes with Accord; `None` on another base model than its own, where it is not used. Blocks.
+///
+/// # Errors
+/// A damaged version, or one that was trained with other prompts.
+pub fn shipped_version(config: &Config, kind: Kind) -> Result<Option<Version>> {
+    let Some(version) = config.versions(kind)?.load(&VersionId::Shipped)? else {
+        return Ok(None);
+    };
+    if version.card.base_model.sha256 != base_sha256(config, kind)? {
+        return Ok(None);
+    }
+    version.card.check_templates(|name| config.text(name))?;
+    Ok(Some(version))
 }
 
 /// Reads the active version; fetches nothing.

@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use accord::config::Config;
+use accord::deliberation::record::Deliberation;
 use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -56,6 +58,22 @@ where
     };
     Ok(tokio::task::spawn_blocking(read).await?)
 }
+
+/// The deliberations that come with Accord to train on.
+///
+/// # Errors
+/// A file of the host's in their place that cannot be read.
+pub fn shipped_corpus(config: &Config) -> Result<Vec<Deliberation>> {
+    config
+        .text(CORPUS)?
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("{CORPUS} cannot be read"))
+}
+
+/// The name of the shipped corpus among the files of `config/`.
+pub const CORPUS: &str = "data/deliberations.jsonl";
 
 /// Tells standard error which row cannot be used, and why.
 pub fn report_bad_row(place: &Place, error: &str) {

@@ -316,41 +316,14 @@ impl Run {
         }
     }
 
-    /// What comes with Accord; `None` on another base model than its own, where it is not used.
+    /// See [`engines::shipped_version`].
     fn shipped(&self) -> Result<Option<Version>> {
-        let versions = self.config.versions(self.args.kind)?;
-        let Some(version) = versions.load(&VersionId::Shipped)? else {
-            return Ok(None);
-        };
-        if version.card.base_model.sha256 != self.base_sha256()? {
-            return Ok(None);
-        }
-        version
-            .card
-            .check_templates(|name| self.config.text(name))?;
-        Ok(Some(version))
+        engines::shipped_version(&self.config, self.args.kind)
     }
 
-    /// The version in a folder, which must be one of this base model and these prompts.
+    /// See [`engines::version_in`].
     fn version_in(&self, folder: &Path) -> Result<Version> {
-        let version = Version::read(folder)?;
-        ensure!(
-            version.card.kind == self.args.kind,
-            "{} holds a {} version, not a {} version",
-            folder.display(),
-            version.card.kind,
-            self.args.kind
-        );
-        ensure!(
-            version.card.base_model.sha256 == self.base_sha256()?,
-            "{} was trained on another base model, {}",
-            folder.display(),
-            version.card.base_model.name
-        );
-        version
-            .card
-            .check_templates(|name| self.config.text(name))?;
-        Ok(version)
+        engines::version_in(&self.config, self.args.kind, folder)
     }
 
     /// Of the adapter that training begins with, if it is no new one.
@@ -399,12 +372,7 @@ impl Run {
     }
 
     fn base_sha256(&self) -> Result<String> {
-        let (source, key) = self.config.models.source(self.args.kind);
-        let data_dir = &self.config.data_dir;
-        let sha256 = engines::with_progress(|report| {
-            model_files::original_sha256(source, key, data_dir, report)
-        })?;
-        sha256.with_context(|| format!("{key} is no local GGUF file, and only those are trained"))
+        engines::base_sha256(&self.config, self.args.kind)
     }
 
     /// Without calibration; without an adapter the base model.

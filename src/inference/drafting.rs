@@ -7,7 +7,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::candidates::{Unusable, clean};
@@ -36,7 +37,7 @@ pub struct DraftingSettings {
 }
 
 /// A candidate consensus statement and where it came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The statement.
     pub text: String,
@@ -65,7 +66,7 @@ pub struct Drafts {
 /// opinion is in the same number of samples, give or take one.
 ///
 /// # Errors
-/// The model's errors; a context too small for two opinions; not one usable candidate.
+/// The model's errors; a context too small for two opinions; [`NothingUsable`].
 pub async fn draft(
     generator: &Generator,
     whole: &Brief<'_>,
@@ -174,10 +175,20 @@ pub async fn draft(
     drafts.candidates = accepted.into_iter().flatten().collect();
     ensure!(
         !drafts.candidates.is_empty(),
-        "the generator wrote no usable candidate in {} drafts; try another seed, or a larger model as models.generator",
-        settings.candidates * (settings.redraws + 1),
+        NothingUsable {
+            drafts: settings.candidates * (settings.redraws + 1)
+        }
     );
     Ok(drafts)
+}
+
+/// Not one draft can stand as a candidate.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error(
+    "the generator wrote no usable candidate in {drafts} drafts; try another seed, or a larger model as models.generator"
+)]
+pub struct NothingUsable {
+    pub drafts: usize,
 }
 
 fn usable<'a>(

@@ -104,10 +104,13 @@ pub fn prompt_tokens(
         statement: neutral(&revision.statement),
         critiques: revision.critiques.iter().map(neutral).collect(),
     });
-    let messages = prompts.generator_messages(&Brief {
+    let mut messages = prompts.generator_messages(&Brief {
         question: &tokenizer.neutralize(brief.question),
         opinions: &opinions,
         revision: revision.as_ref(),
     })?;
+    for (asked, answered) in &mut messages.examples {
+        (*asked, *answered) = (neutral(asked), neutral(answered));
+    }
     tokenizer.encode_with_special(&chat_template.render(&messages)?)
 }

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use crate::transformer::gguf::GgufFile;
 
-pub use cache::{Identity, ModelEntry, sha256_of_bytes};
+pub use cache::{Identity, ModelEntry, sha256_of_bytes, write_file};
 pub(crate) use cache::{TEMPORARY, remove_leftovers, sync_folder, temporary_file};
 pub use prepare::{HashedAdapter, ServingFormat, check_fits, merge, prepare};
 

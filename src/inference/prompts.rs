@@ -12,6 +12,15 @@ pub struct Prompts {
     generator_user: String,
     generator_revision: String,
     rating: String,
+    examples: Vec<Example>,
+}
+
+/// A good statement and the opinions of the group that found it good.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    pub question: String,
+    pub opinions: Vec<String>,
+    pub statement: String,
 }
 
 /// What one draft reads.
@@ -58,6 +67,7 @@ impl Prompts {
             generator_user,
             generator_revision,
             rating,
+            examples: Vec::new(),
         };
         let revision = Revision {
             statement: "the statement".to_owned(),
@@ -94,6 +104,12 @@ impl Prompts {
         Ok(prompts)
     }
 
+    /// The same, but that the generator is shown these examples first, in this order.
+    #[must_use]
+    pub fn with_examples(self, examples: Vec<Example>) -> Self {
+        Self { examples, ..self }
+    }
+
     /// What the generator is told, for one draft.
     pub fn generator_messages(&self, brief: &Brief<'_>) -> Result<Messages> {
         let lines = |texts: &[String]| texts.iter().map(|text| one_line(text)).collect::<Vec<_>>();
@@ -112,7 +128,17 @@ impl Prompts {
         };
         let system = render(&self.generator_system, &context! { question, opinions })
             .context("prompts/generator.system.j2")?;
-        Ok(Messages { system, user })
+        let examples = self.examples.iter().map(|example| {
+            let (question, opinions) = (one_line(&example.question), lines(&example.opinions));
+            let asked = render(&self.generator_user, &context! { question, opinions })
+                .context("prompts/generator.user.j2")?;
+            anyhow::Ok((asked, one_line(&example.statement)))
+        });
+        Ok(Messages {
+            system,
+            examples: examples.collect::<Result<_>>()?,
+            user,
+        })
     }
 
     /// What the reward model completes, for one participant and all candidates.
@@ -149,11 +175,13 @@ impl Prompts {
     }
 }
 
-/// A chat of one turn.
+/// A chat that the model is to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Messages {
     /// Who the model is and how it writes.
     pub system: String,
+    /// What it was asked before, and answered.
+    pub examples: Vec<(String, String)>,
     /// What it is asked.
     pub user: String,
 }
@@ -194,11 +222,17 @@ impl ChatTemplate {
     /// # Errors
     /// A template that minijinja cannot render.
     pub fn render(&self, messages: &Messages) -> Result<String> {
-        let turns = [("system", &messages.system), ("user", &messages.user)];
-        self.render_turns(&turns).or_else(|_| {
+        let examples = messages.examples.iter();
+        let turns: Vec<(&str, &String)> = examples
+            .flat_map(|(asked, answered)| [("user", asked), ("assistant", answered)])
+            .chain([("user", &messages.user)])
+            .collect();
+        let with_system = [&[("system", &messages.system)], &turns[..]].concat();
+        self.render_turns(&with_system).or_else(|_| {
             // Some templates (Gemma's) refuse a system message.
-            let both = format!("{}\n\n{}", messages.system, messages.user);
-            self.render_turns(&[("user", &both)])
+            let (role, asked) = turns[0];
+            let both = format!("{}\n\n{asked}", messages.system);
+            self.render_turns(&[&[(role, &both)], &turns[1..]].concat())
         })
     }
 
@@ -334,6 +368,34 @@ mod tests {
         assert!(user.starts_with("Question: Why?\n"), "{user}");
     }
 
+    #[test]
+    fn examples_are_asked_as_the_question_is_and_answered() {
+        let example = Example {
+            question: "When?".into(),
+            opinions: vec!["Now.\nOr never.".into()],
+            statement: "Now and\nthen.".into(),
+        };
+        let brief = Brief {
+            question: "Why?",
+            opinions: &["Because.".to_owned()],
+            revision: None,
+        };
+        let shown = prompts().with_examples(vec![example]);
+        let messages = shown.generator_messages(&brief).unwrap();
+        let [(asked, answered)] = &messages.examples[..] else {
+            panic!("{messages:?}");
+        };
+        assert!(
+            asked.starts_with("Question: When?\n\nOpinion 1: Now. Or never.\n"),
+            "{asked}"
+        );
+        assert_eq!(answered, "Now and then.");
+        assert_eq!(
+            messages.user,
+            prompts().generator_messages(&brief).unwrap().user
+        );
+    }
+
     const REVISION: &str = "{{ question }}{{ opinions }}{{ statement }}{{ critiques }}";
 
     #[test]
@@ -369,13 +431,19 @@ mod tests {
             bos_token: String::new(),
             eos_token: String::new(),
         };
-        let messages = Messages {
+        let mut messages = Messages {
             system: "Be brief.".into(),
+            examples: Vec::new(),
             user: "Why? ".into(),
         };
         assert_eq!(
             chat.render(&messages).unwrap(),
             "<user>Be brief.\n\nWhy?<model>"
+        );
+        messages.examples = vec![("When?".into(), "Now.".into())];
+        assert_eq!(
+            chat.render(&messages).unwrap(),
+            "<user>Be brief.\n\nWhen?<assistant>Now.<user>Why?<model>"
         );
     }
 }

@@ -14,8 +14,7 @@ use crate::deliberation::record::{Deliberation, FEWEST_OPINIONS};
 use crate::inference::candidates;
 use crate::inference::drafting::shorten;
 use crate::inference::generator::prompt_tokens;
-use crate::inference::prompts::Brief;
-use crate::inference::prompts::{ChatTemplate, Prompts};
+use crate::inference::prompts::{Brief, ChatTemplate, Example, Prompts};
 use crate::inference::tokenizer::Tokenizer;
 use crate::transformer::gguf::GgufFile;
 use crate::transformer::{PackedSequence, TrainingPass, Transformer};
@@ -91,14 +90,6 @@ pub struct Writer {
     end_of_turn: u32,
 }
 
-/// A good statement and the opinions of the group that found it good.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Example {
-    pub question: String,
-    pub opinions: Vec<String>,
-    pub statement: String,
-}
-
 /// One statement after one prompt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GeneratorUnit {
@@ -137,7 +128,12 @@ impl fmt::Display for Skipped {
 
 /// Whether a deliberation has statements that are worth writing.
 pub fn has_good_statements(deliberation: &Deliberation) -> bool {
-    !examples(deliberation, &mut Skipped::default()).is_empty()
+    !good_statements(deliberation).is_empty()
+}
+
+/// The statements of a deliberation that are worth writing.
+pub fn good_statements(deliberation: &Deliberation) -> Vec<Example> {
+    examples(deliberation, &mut Skipped::default())
 }
 
 /// The statements of a deliberation that are worth writing: quality above 5, as in Bakker et al.

@@ -46,6 +46,15 @@ pub fn split_by_question(deliberations: Vec<Deliberation>) -> Result<Split> {
 /// From so many questions on, chance splits them evenly enough.
 pub const FEW_QUESTIONS: usize = 20;
 
+/// Two halves by question, so that a model trained on one has seen nothing of the other. They are
+/// split otherwise than by [`split_by_question`], which splits each of them again.
+pub fn halves(deliberations: Vec<Deliberation>) -> [Vec<Deliberation>; 2] {
+    let (one, other) = deliberations
+        .into_iter()
+        .partition(|row| (hash(&row.question) / 5).is_multiple_of(2));
+    [one, other]
+}
+
 impl Split {
     /// Adds deliberations that are mixed in, each to the side that the hash of its question
     /// chooses; they may all be on one.
@@ -111,6 +120,19 @@ mod tests {
                     .iter()
                     .all(|other| other.question != row.question)
             );
+        }
+    }
+
+    #[test]
+    fn halves_share_no_question_and_each_can_be_split_again() {
+        let halves = halves((0..1000).map(|index| on(index / 2)).collect());
+        for row in &halves[0] {
+            assert!(!halves[1].iter().any(|other| other.question == row.question));
+        }
+        for half in halves {
+            assert!((400..600).contains(&half.len()), "{}", half.len());
+            let share = split_by_question(half).unwrap().validation.len();
+            assert!((60..140).contains(&share), "{share}");
         }
     }
 

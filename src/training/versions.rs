@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -25,7 +25,7 @@ use super::card::{AdapterFacts, Card, Format, Kind};
 use super::gate::Verdict;
 use crate::deliberation::id::Guild;
 use crate::inference::model_files::{
-    TEMPORARY, remove_leftovers, sha256_of_bytes, sync_folder, temporary_file,
+    TEMPORARY, remove_leftovers, sha256_of_bytes, sync_folder, temporary_file, write_file,
 };
 use crate::transformer::adapter::Adapter;
 
@@ -607,14 +607,6 @@ struct History {
     active: VersionId,
     /// Those that were active before, the latest last.
     earlier: Vec<VersionId>,
-}
-
-fn write_file(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
-    let mut file = temporary_file(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(folder.join(name))?;
-    sync_folder(folder)
 }
 
 fn temporary_folder(folder: &Path) -> io::Result<tempfile::TempDir> {

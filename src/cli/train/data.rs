@@ -68,13 +68,7 @@ pub async fn mixed_in(
         .partition(|path| path == Path::new(SHIPPED));
     let mut rows: Vec<Deliberation> = read(&files).await?;
     if !shipped.is_empty() {
-        let corpus = config
-            .text("data/deliberations.jsonl")?
-            .lines()
-            .map(serde_json::from_str)
-            .collect::<Result<_, _>>()
-            .context("data/deliberations.jsonl cannot be read")?;
-        rows.extend(sample(corpus, ratings(data), seed));
+        rows.extend(sample(input::shipped_corpus(config)?, ratings(data), seed));
     }
     let described = MixedIn {
         from: mix.iter().map(|path| file_name(path)).collect(),

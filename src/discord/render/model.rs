@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::arms::compared_arms;
 use super::phrases::{from_now, on, percent, person};
 use super::{Button, Embed, Look};
-use crate::chart::versions::{Accuracy, VersionRow, VersionsWords, versions_chart};
+use crate::chart::shares::{Share, ShareRow, SharesWords, shares_chart};
 use crate::deliberation::retraining::{
     Figures, How, Measure, Model, Refused, Retraining, State, TrainingSet,
 };
@@ -573,7 +573,7 @@ fn aligned(rows: &[Vec<String>]) -> String {
 }
 
 fn chart(wording: &Wording, versions: &[ShownVersion]) -> crate::chart::Chart {
-    let rows: Vec<VersionRow> = versions
+    let rows: Vec<ShareRow> = versions
         .iter()
         .map(|version| {
             let figures = version
@@ -581,20 +581,20 @@ fn chart(wording: &Wording, versions: &[ShownVersion]) -> crate::chart::Chart {
                 .as_ref()
                 .and_then(|card| measured(&card.metrics));
             let deliberations = figures.and_then(|figures| figures.get("deliberations")?.as_u64());
-            let percent_of = |accuracy: Option<Accuracy>| {
+            let percent_of = |accuracy: Option<Share>| {
                 let share = accuracy.map(|accuracy| percent(accuracy.value).to_string());
                 share.unwrap_or_else(nothing)
             };
             let (within, between) = (accuracy(figures, "within"), accuracy(figures, "between"));
-            VersionRow {
+            ShareRow {
                 label: neutral::label(&version.name, ROW_NAME),
-                active: version.active,
+                highlighted: version.active,
                 note: wording.say(
                     "chart-version-note",
                     &[("rounds", deliberations.unwrap_or(0).into())],
                 ),
-                within,
-                between,
+                upper: within,
+                lower: between,
                 told: wording.say(
                     "chart-version-told",
                     &[
@@ -606,29 +606,30 @@ fn chart(wording: &Wording, versions: &[ShownVersion]) -> crate::chart::Chart {
             }
         })
         .collect();
-    versions_chart(
+    shares_chart(
         &rows,
-        &VersionsWords {
-            within: wording.say("chart-within", &[]),
-            between: wording.say("chart-between", &[]),
-            baseline: wording.say("chart-baseline", &[]),
-            chance: wording.say("chart-chance", &[]),
-            active: wording.say("chart-active", &[]),
+        &SharesWords {
+            upper: wording.say("chart-within", &[]),
+            lower: wording.say("chart-between", &[]),
+            mark: wording.say("chart-baseline", &[]),
+            half: wording.say("chart-chance", &[]),
+            highlighted: wording.say("chart-active", &[]),
         },
+        0.4,
     )
 }
 
-fn accuracy(figures: Option<&Json>, of: &str) -> Option<Accuracy> {
+fn accuracy(figures: Option<&Json>, of: &str) -> Option<Share> {
     let pairs = figures?.get(of)?.get("at_least_1")?;
     let number = |pointer: &str| pairs.pointer(pointer).and_then(Json::as_f64);
     let baselines = [number("/longer/value"), number("/tf_idf/value")];
-    Some(Accuracy {
+    Some(Share {
         value: number("/reward_model/value")?,
         interval: [
             number("/reward_model/interval/0")?,
             number("/reward_model/interval/1")?,
         ],
-        baseline: baselines.into_iter().flatten().fold(0.5, f64::max),
+        mark: Some(baselines.into_iter().flatten().fold(0.5, f64::max)),
     })
 }
 

@@ -270,6 +270,18 @@ pub(crate) fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
     builder.prefix(TEMPORARY).tempfile_in(folder)
 }
 
+/// Replaces a file in one step: whoever reads it sees the old content or the new one.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn write_file(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let mut file = temporary_file(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name))?;
+    sync_folder(folder)
+}
+
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -13,27 +13,33 @@ pub struct Estimate {
     pub interval: Option<[f64; 2]>,
 }
 
-/// The statistic of all groups' sums, with the percentile interval of 1,000 resamples of the
-/// groups (Efron and Tibshirani 1993, section 13.3). The same groups give the same interval;
-/// resamples that have no statistic are left out. `None` if the groups have none.
+/// The statistic of all groups' sums; see [`estimate_of`].
 pub fn estimate<const N: usize>(
     groups: &[[f64; N]],
     statistic: impl Fn([f64; N]) -> Option<f64>,
 ) -> Option<Estimate> {
+    estimate_of(groups, |drawn| statistic(total(drawn.iter().copied())))
+}
+
+/// The statistic of all groups, with the percentile interval of 1,000 resamples of the
+/// groups (Efron and Tibshirani 1993, section 13.3). The same groups give the same interval;
+/// resamples that have no statistic are left out. `None` if the groups have none.
+pub fn estimate_of<G>(groups: &[G], statistic: impl Fn(&[&G]) -> Option<f64>) -> Option<Estimate> {
     const RESAMPLES: usize = 1000;
-    let value = statistic(total(groups.iter()))?;
+    let value = statistic(&groups.iter().collect::<Vec<_>>())?;
     let contributing = groups
         .iter()
-        .filter(|&&group| statistic(group).is_some())
+        .filter(|group| statistic(&[group]).is_some())
         .count();
     let interval = (contributing >= 2).then(|| {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let mut resampled: Vec<f64> = (0..RESAMPLES)
             .filter_map(|_| {
-                let drawn = groups
+                let drawn: Vec<&G> = groups
                     .iter()
-                    .map(|_| &groups[rng.random_range(..groups.len())]);
-                statistic(total(drawn))
+                    .map(|_| &groups[rng.random_range(..groups.len())])
+                    .collect();
+                statistic(&drawn)
             })
             .collect();
         resampled.sort_by(f64::total_cmp);

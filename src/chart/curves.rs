@@ -1,15 +1,15 @@
-//! How good a model is after more and more ratings.
+//! How a figure changes where there is more and more of something.
 
 use plotters::style::RGBColor;
 
 use super::Chart;
 use super::canvas::{Align, Canvas, GUIDE, INK, QUIET, SMALL, draw};
 
-/// A figure after each number of ratings, from 0 to 1.
+/// A figure at each place.
 #[derive(Clone, Debug)]
 pub struct Curve {
     pub label: String,
-    /// As many as there are [`LearningWords::ratings`]; with an interval around it.
+    /// As many as there are [`CurvesWords::places`].
     pub points: Vec<Point>,
 }
 
@@ -22,31 +22,40 @@ pub struct Point {
 
 /// What stands in the picture beside the curves.
 #[derive(Clone, Debug)]
-pub struct LearningWords {
-    /// Under each place: how many ratings were learned from.
-    pub ratings: Vec<String>,
-    /// Under all of them.
+pub struct CurvesWords {
+    /// Under each place: how much there is.
+    pub places: Vec<String>,
+    /// Under all of them: of what.
     pub axis: String,
     /// Over the picture.
     pub title: String,
-    /// At the line of one half.
-    pub chance: String,
+}
+
+/// The figures that are drawn.
+#[derive(Clone, Debug)]
+pub struct Scale {
+    pub lowest: f64,
+    pub highest: f64,
+    /// From one line to the next.
+    pub step: f64,
+    /// A figure to compare with, and what it is called.
+    pub guide: Option<(f64, String)>,
 }
 
 /// Up to two curves, one of filled dots and one of hollow ones.
-pub fn learning_chart(curves: &[Curve; 2], words: &LearningWords) -> Chart {
+pub fn curves_chart(curves: &[Curve; 2], words: &CurvesWords, scale: &Scale) -> Chart {
     let svg = draw(WIDTH, HEIGHT, |canvas| {
         canvas.text(&words.title, (MARGIN, 30), SMALL, INK, Align::Left);
-        grid(canvas, words);
+        grid(canvas, words, scale);
         for (curve, look) in curves.iter().zip([FILLED, HOLLOW]) {
-            draw_curve(canvas, curve, words.ratings.len(), look);
+            draw_curve(canvas, curve, words.places.len(), scale, look);
         }
         legend(canvas, curves);
     });
     let told = curves.iter().map(|curve| {
-        let points = words.ratings.iter().zip(&curve.points);
+        let points = words.places.iter().zip(&curve.points);
         let points: Vec<String> = points
-            .map(|(ratings, point)| format!("{ratings}: {:.2}", point.value))
+            .map(|(place, point)| format!("{place}: {:.2}", point.value))
             .collect();
         format!("{}: {}.", curve.label, points.join(", "))
     });
@@ -62,8 +71,6 @@ const MARGIN: i32 = 20;
 const LEFT: i32 = 90;
 const TOP: i32 = 70;
 const BOTTOM: i32 = 370;
-/// The lowest and the highest figure that are drawn.
-const SHOWN: [f64; 2] = [0.3, 1.0];
 
 /// How a curve is told from the other one.
 #[derive(Clone, Copy)]
@@ -100,36 +107,38 @@ fn x_of(place: usize, places: usize) -> i32 {
     LEFT + room * (2 * place as i32 + 1) / (2 * places.max(1) as i32)
 }
 
-fn y_of(value: f64) -> i32 {
-    let [low, high] = SHOWN;
-    let share = (value.clamp(low, high) - low) / (high - low);
-    BOTTOM - (share * f64::from(BOTTOM - TOP)).round() as i32
+impl Scale {
+    fn y_of(&self, value: f64) -> i32 {
+        let share =
+            (value.clamp(self.lowest, self.highest) - self.lowest) / (self.highest - self.lowest);
+        BOTTOM - (share * f64::from(BOTTOM - TOP)).round() as i32
+    }
 }
 
-fn grid(canvas: &Canvas<'_>, words: &LearningWords) {
-    for tenths in 3..=10 {
-        let value = f64::from(tenths) / 10.0;
-        let y = y_of(value);
-        let (color, width) = match tenths {
-            5 => (QUIET, 2),
-            _ => (GUIDE, 1),
-        };
-        canvas.line((LEFT, y), (WIDTH - MARGIN, y), color, width);
+fn grid(canvas: &Canvas<'_>, words: &CurvesWords, scale: &Scale) {
+    let lines = ((scale.highest - scale.lowest) / scale.step).round() as i32;
+    for line in 0..=lines {
+        let value = scale.lowest + f64::from(line) * scale.step;
+        let y = scale.y_of(value);
+        canvas.line((LEFT, y), (WIDTH - MARGIN, y), GUIDE, 1);
         let at = (LEFT - 12, y);
         canvas.text(&format!("{value:.1}"), at, SMALL, QUIET, Align::Right);
     }
-    let at = (WIDTH - MARGIN, y_of(0.5) + 18);
-    canvas.text(&words.chance, at, SMALL, QUIET, Align::Right);
-    for (place, ratings) in words.ratings.iter().enumerate() {
-        let at = (x_of(place, words.ratings.len()), BOTTOM + 26);
-        canvas.text(ratings, at, SMALL, INK, Align::Center);
+    if let Some((value, name)) = &scale.guide {
+        let y = scale.y_of(*value);
+        canvas.line((LEFT, y), (WIDTH - MARGIN, y), QUIET, 2);
+        canvas.text(name, (WIDTH - MARGIN, y + 18), SMALL, QUIET, Align::Right);
+    }
+    for (place, amount) in words.places.iter().enumerate() {
+        let at = (x_of(place, words.places.len()), BOTTOM + 26);
+        canvas.text(amount, at, SMALL, INK, Align::Center);
     }
     let middle = (LEFT + (WIDTH - LEFT - MARGIN) / 2, BOTTOM + 62);
     canvas.text(&words.axis, middle, SMALL, QUIET, Align::Center);
 }
 
-fn draw_curve(canvas: &Canvas<'_>, curve: &Curve, places: usize, look: Look) {
-    let at = |place: usize, value: f64| (x_of(place, places) + look.shift, y_of(value));
+fn draw_curve(canvas: &Canvas<'_>, curve: &Curve, places: usize, scale: &Scale, look: Look) {
+    let at = |place: usize, value: f64| (x_of(place, places) + look.shift, scale.y_of(value));
     for (place, pair) in curve.points.windows(2).enumerate() {
         let (from, to) = (at(place, pair[0].value), at(place + 1, pair[1].value));
         canvas.line(from, to, look.color, 3);
@@ -168,13 +177,20 @@ mod tests {
             curve("within", [0.5, 0.7, 0.95]),
             curve("between", [0.1, 0.6, 0.8]),
         ];
-        let words = LearningWords {
-            ratings: ["0", "50", "200"].map(str::to_owned).to_vec(),
+        let words = CurvesWords {
+            places: ["0", "50", "200"].map(str::to_owned).to_vec(),
             axis: "ratings".to_owned(),
             title: "Accuracy".to_owned(),
-            chance: "chance".to_owned(),
         };
-        let chart = learning_chart(&curves, &words);
+        let scale = Scale {
+            lowest: 0.3,
+            highest: 1.0,
+            step: 0.1,
+            guide: Some((0.5, "chance".to_owned())),
+        };
+        let chart = curves_chart(&curves, &words, &scale);
+        assert!(chart.svg.contains(">\n0.3\n<") && chart.svg.contains(">\n1.0\n<"));
+        assert!(chart.svg.contains(">\nchance\n<"));
         // A hollow one is two circles; one more of each is in the legend.
         assert_eq!(chart.svg.matches("<circle").count(), 4 + 2 * 4);
         assert_eq!(

@@ -1,0 +1,414 @@
+//! `accord experiment`: whether the fine-tuned, ranked statement wins.
+
+mod judge;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use accord::config::Config;
+use accord::deliberation::record::Deliberation;
+use accord::experiment::ballots::ballots;
+use accord::experiment::case::{Baselines, Case, Ratings, Written};
+use accord::experiment::independence::{Corpus, Models, warnings};
+use accord::experiment::log::Log;
+use accord::experiment::produce::{key, rate, write, write_baselines};
+use accord::experiment::report::{Report, Setup, report};
+use accord::inference::drafting::{DraftingSettings, NothingUsable};
+use accord::inference::model_files::{sha256_of_bytes, write_file};
+use accord::training::card::{Card, Kind, template_hashes};
+use accord::training::versions::Serving;
+use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::engines::{self, Chosen};
+use super::input::{self, CORPUS, Place};
+use super::{progress_bar, say};
+
+/// Compare the fine-tuned, ranked statement with those that are made more simply
+///
+/// An experiment that was interrupted goes on when the same command is given again.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  accord experiment --data config/data/deliberations-held-out.jsonl --out experiment
+  accord experiment --data our-rounds.jsonl --out ours --judge trained/another-reward-model
+  accord ballots tally experiment")]
+pub struct Args {
+    /// Deliberations that no model was trained on (JSON lines); - is standard input
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// The folder for the report, and for all that models write and rate
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How many drafts the ranking chooses from [default: generator.candidates, 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    candidates: Option<u16>,
+    /// The same seed gives the same statements
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// The reward model that judges: a folder made by accord train. Without it, one is trained first,
+    /// on half of the shipped corpus (half an hour on two cores)
+    #[arg(long, value_name = "DIR|shipped", conflicts_with = "halves")]
+    judge: Option<PathBuf>,
+    /// Train the ranking model as well, on the other half, so that the two have no question in common
+    #[arg(long)]
+    halves: bool,
+}
+
+/// So many examples the few-shot arm is shown: each takes as long to read as a deliberation.
+const EXAMPLES: usize = 2;
+/// So many drafts are written without one member, at most.
+const EXCLUDING: usize = 4;
+
+/// Exit code 1 if a row could not be used.
+pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Result<ExitCode> {
+    let (rows, mut all_usable) =
+        input::usable_rows::<Deliberation>(vec![args.data.clone()]).await?;
+    let mut keys = HashSet::new();
+    let rows: Vec<(String, Place, Deliberation)> = rows
+        .into_iter()
+        .map(|(place, row)| (key(&row), place, row))
+        .filter(|(key, ..)| keys.insert(key.clone()))
+        .collect();
+    ensure!(
+        !rows.is_empty(),
+        "no row of {} can be used, expected deliberations as JSON lines",
+        args.data.display()
+    );
+    let _lock = lock(&args.out)?;
+
+    let models = judge::choose(&args, config, settings.as_deref()).await?;
+    let mut drafting = config.generator.clone();
+    if let Some(candidates) = args.candidates {
+        drafting.candidates = candidates.into();
+    }
+    let excluding = EXCLUDING.min(drafting.candidates);
+    check_settings(&args, config, &models, &drafting)?;
+
+    let folder = Folder {
+        path: &args.out,
+        rows: &rows,
+    };
+    let written: Log<Written> = folder
+        .written(
+            config,
+            &models,
+            &drafting,
+            excluding,
+            args.seed,
+            &mut all_usable,
+        )
+        .await?;
+    let baselines: Log<Baselines> = folder
+        .baselines(config, &models, &written, &drafting, args.seed)
+        .await?;
+    let ratings = async |name, model, what| {
+        folder
+            .ratings(config, model, name, what, &written, &baselines)
+            .await
+    };
+    let ranking = ratings("ranking.jsonl", &models.ranking, "ranking").await?;
+    let judged = ratings("judge.jsonl", &models.judge, "judging").await?;
+
+    let cases = cases(&rows, written, baselines, ranking, judged)?;
+    ensure!(
+        !cases.is_empty(),
+        "the generator wrote nothing usable for any deliberation; choose a larger model as models.generator"
+    );
+    let setup = Setup {
+        data: file_name(&args.data),
+        seed: args.seed,
+        candidates: drafting.candidates,
+        excluding,
+        examples: EXAMPLES,
+        generator: models.generator.name(config),
+        base: models.base.name(config),
+        ranking: models.ranking.name(config),
+        judge: models.judge.name(config),
+        warnings: warnings_of(config, &models, &cases)?,
+    };
+    let Report { markdown, charts } = report(&cases, &setup);
+    let keep = |name: &str, content: &[u8]| {
+        write_file(&args.out, name, content)
+            .with_context(|| format!("cannot write in {}", args.out.display()))
+    };
+    for (name, chart) in charts {
+        keep(name, chart.svg.as_bytes())?;
+    }
+    // Those that people have filled in are not touched.
+    if !args.out.join(BALLOTS).exists() {
+        let (ballots, keys): (Vec<_>, Vec<_>) = ballots(&cases, args.seed).into_iter().unzip();
+        keep(KEY, &json_lines(&keys)?)?;
+        keep(BALLOTS, &json_lines(&ballots)?)?;
+    }
+    keep(REPORT, markdown.as_bytes())?;
+    say(format!(
+        "the report is in {}",
+        args.out.join(REPORT).display()
+    ))?;
+    Ok(match all_usable {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+const REPORT: &str = "report.md";
+pub const BALLOTS: &str = "ballots.jsonl";
+pub const KEY: &str = "key.jsonl";
+
+/// The models of an experiment.
+pub struct ChosenModels {
+    pub generator: Chosen,
+    /// The generator's base model.
+    pub base: Chosen,
+    pub ranking: Chosen,
+    pub judge: Chosen,
+}
+
+/// Makes the folder; nobody else works in it while this is held.
+fn lock(out: &Path) -> Result<File> {
+    let make = || {
+        std::fs::create_dir_all(out)?;
+        File::create(out.join(".lock"))
+    };
+    let lock = make().with_context(|| format!("cannot write in {}", out.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(_) => bail!("another experiment is at work in {}", out.display()),
+    }
+}
+
+/// An experiment goes on only with what it began with.
+fn check_settings(
+    args: &Args,
+    config: &Config,
+    models: &ChosenModels,
+    drafting: &DraftingSettings,
+) -> Result<()> {
+    let templates =
+        [Kind::Generator, Kind::Reward].map(|kind| template_hashes(kind, |name| config.text(name)));
+    let [writing, rating] = templates;
+    let sources =
+        [Kind::Generator, Kind::Reward].map(|kind| config.models.source(kind).0.to_string());
+    let adapter = |chosen: &Chosen| card(chosen).map(|card| card.adapter.sha256.clone());
+    let DraftingSettings {
+        candidates,
+        temperature,
+        top_p,
+        max_tokens,
+        opinion_characters,
+        redraws,
+    } = drafting;
+    let settings = json!({
+        "seed": args.seed,
+        "candidates": candidates,
+        "temperature": temperature,
+        "top_p": top_p,
+        "max_tokens": max_tokens,
+        "opinion_characters": opinion_characters,
+        "redraws": redraws,
+        "models": sources,
+        "generator": adapter(&models.generator),
+        "ranking": adapter(&models.ranking),
+        "judge": adapter(&models.judge),
+        "templates": [writing?, rating?],
+    });
+    let path = args.out.join(SETTINGS);
+    if !path.exists() {
+        return write_file(&args.out, SETTINGS, settings.to_string().as_bytes())
+            .with_context(|| format!("cannot write in {}", args.out.display()));
+    }
+    let before: Value = serde_json::from_slice(&std::fs::read(&path)?)
+        .with_context(|| format!("{} is damaged; choose another folder", path.display()))?;
+    let changed: Vec<&str> = settings
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, value)| before.get(name) != Some(value))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    ensure!(
+        changed.is_empty(),
+        "the experiment in {} was begun with other settings ({}): set them back, or choose another folder",
+        args.out.display(),
+        changed.join(", ")
+    );
+    Ok(())
+}
+
+const SETTINGS: &str = "settings.json";
+
+/// What is written for each deliberation, where it is not there yet.
+struct Folder<'a> {
+    path: &'a Path,
+    rows: &'a [(String, Place, Deliberation)],
+}
+
+impl<'a> Folder<'a> {
+    /// A log, and the deliberations that are not in it.
+    fn open<T: Serialize + serde::de::DeserializeOwned>(
+        &self,
+        name: &str,
+        is_wanted: impl Fn(&str) -> bool,
+        what: &str,
+    ) -> Result<(Log<T>, Vec<&'a (String, Place, Deliberation)>)> {
+        let log = Log::open(&self.path.join(name))?;
+        let wanted = self.rows.iter().filter(|(key, ..)| is_wanted(key));
+        let open: Vec<_> = wanted
+            .filter(|(key, ..)| !log.rows.contains_key(key))
+            .collect();
+        if !open.is_empty() {
+            eprintln!(
+                "{what}: {} of {} deliberations to do",
+                open.len(),
+                self.rows.len()
+            );
+        }
+        Ok((log, open))
+    }
+
+    async fn written(
+        &self,
+        config: &Config,
+        models: &ChosenModels,
+        drafting: &DraftingSettings,
+        excluding: usize,
+        seed: u64,
+        all_usable: &mut bool,
+    ) -> Result<Log<Written>> {
+        let (mut log, open) = self.open("drafts.jsonl", |_| true, "drafts")?;
+        if open.is_empty() {
+            return Ok(log);
+        }
+        let generator = engines::generator_of(config, &models.generator).await?;
+        let each = drafting.candidates + excluding;
+        let bar = progress_bar("drafts", open.len() * each)?;
+        for (number, (key, place, deliberation)) in open.into_iter().enumerate() {
+            let drafted = |settled| bar.set_position((number * each + settled) as u64);
+            match write(&generator, deliberation, drafting, excluding, seed, drafted).await {
+                Ok(written) => log.append(key, &written)?,
+                Err(error) if error.is::<NothingUsable>() => {
+                    *all_usable = false;
+                    bar.suspend(|| input::report_bad_row(place, &error.to_string()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        bar.finish_and_clear();
+        Ok(log)
+    }
+
+    async fn baselines(
+        &self,
+        config: &Config,
+        models: &ChosenModels,
+        written: &Log<Written>,
+        drafting: &DraftingSettings,
+        seed: u64,
+    ) -> Result<Log<Baselines>> {
+        let is_wanted = |key: &str| written.rows.contains_key(key);
+        let (mut log, open) = self.open("baselines.jsonl", is_wanted, "base model")?;
+        if open.is_empty() {
+            return Ok(log);
+        }
+        let corpus = input::shipped_corpus(config)?;
+        let base = engines::generator_of(config, &models.base).await?;
+        let bar = progress_bar("base model", open.len())?;
+        for (key, _, deliberation) in open {
+            let row = write_baselines(&base, deliberation, &corpus, EXAMPLES, drafting, seed);
+            log.append(key, &row.await?)?;
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(log)
+    }
+
+    async fn ratings(
+        &self,
+        config: &Config,
+        model: &Chosen,
+        name: &str,
+        what: &'static str,
+        written: &Log<Written>,
+        baselines: &Log<Baselines>,
+    ) -> Result<Log<Ratings>> {
+        let is_wanted = |key: &str| baselines.rows.contains_key(key);
+        let (mut log, open) = self.open(name, is_wanted, what)?;
+        if open.is_empty() {
+            return Ok(log);
+        }
+        let model = engines::reward_model_of(config, model).await?;
+        let bar = progress_bar(what, open.len())?;
+        for (key, _, deliberation) in open {
+            let (written, baselines) = (&written.rows[key], &baselines.rows[key]);
+            let ratings = rate(&model, deliberation, written, baselines).await?;
+            log.append(key, &ratings)?;
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(log)
+    }
+}
+
+/// In the order of the file.
+fn cases(
+    rows: &[(String, Place, Deliberation)],
+    mut written: Log<Written>,
+    mut baselines: Log<Baselines>,
+    mut ranking: Log<Ratings>,
+    mut judge: Log<Ratings>,
+) -> Result<Vec<Case>> {
+    let cases = rows.iter().filter_map(|(key, _, deliberation)| {
+        Some(Case {
+            deliberation: deliberation.clone(),
+            written: written.rows.remove(key)?,
+            baselines: baselines.rows.remove(key)?,
+            ranking: ranking.rows.remove(key)?,
+            judge: judge.rows.remove(key)?,
+        })
+    });
+    let cases: Vec<Case> = cases.collect();
+    for case in &cases {
+        case.check()
+            .context("the files in --out do not belong together; choose another folder")?;
+    }
+    Ok(cases)
+}
+
+fn warnings_of(config: &Config, models: &ChosenModels, cases: &[Case]) -> Result<Vec<String>> {
+    let rows = input::shipped_corpus(config)?;
+    let corpus = Corpus::new(
+        sha256_of_bytes(config.text(CORPUS)?.as_bytes()),
+        rows.iter().map(|row| row.question.as_str()),
+    );
+    let models = Models {
+        generator: card(&models.generator),
+        ranking: card(&models.ranking),
+        judge: card(&models.judge),
+    };
+    let asked = cases.iter().map(|case| case.deliberation.question.as_str());
+    Ok(warnings(models, &corpus, asked))
+}
+
+/// `None` of a base model.
+fn card(chosen: &Chosen) -> Option<&Card> {
+    match &chosen.serving {
+        Serving::Version(_, version) => Some(&version.card),
+        Serving::Base | Serving::ShippedForAnother { .. } => None,
+    }
+}
+
+fn json_lines(rows: &[impl Serialize]) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for row in rows {
+        serde_json::to_writer(&mut lines, row)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().display().to_string()
+}

@@ -1,0 +1,194 @@
+//! What makes a judge less independent of the models that it judges.
+
+use std::collections::BTreeSet;
+
+use crate::training::card::{Card, question_hash};
+
+/// The cards of the three models; `None` is a base model.
+#[derive(Clone, Copy, Debug)]
+pub struct Models<'a> {
+    pub generator: Option<&'a Card>,
+    pub ranking: Option<&'a Card>,
+    pub judge: Option<&'a Card>,
+}
+
+/// The corpus that comes with Accord, which the shipped versions were trained on.
+#[derive(Clone, Debug)]
+pub struct Corpus {
+    pub sha256: String,
+    pub questions: BTreeSet<String>,
+}
+
+impl Corpus {
+    /// `sha256` is that of the file.
+    pub fn new<'a>(sha256: String, questions: impl Iterator<Item = &'a str>) -> Self {
+        Self {
+            sha256,
+            questions: questions.map(question_hash).collect(),
+        }
+    }
+}
+
+/// In words, for the report of an experiment on these questions.
+pub fn warnings<'a>(
+    models: Models<'_>,
+    corpus: &Corpus,
+    questions: impl Iterator<Item = &'a str>,
+) -> Vec<String> {
+    let Models {
+        generator,
+        ranking,
+        judge,
+    } = models;
+    let mut warnings = Vec::new();
+    let same = match (ranking, judge) {
+        (Some(ranking), Some(judge)) => ranking.adapter == judge.adapter,
+        (None, None) => true,
+        _ => false,
+    };
+    if same {
+        warnings.push(
+            "**The judge is the ranking model itself.** It finds its own choices good: its judgement is no evidence.".to_owned(),
+        );
+    } else if let (Some(ranking), Some(judge)) = (ranking, judge) {
+        warnings.push(shared(ranking, judge, corpus));
+    }
+    if judge.is_none() {
+        warnings
+            .push("The judge is not fine-tuned: it rates hardly better than chance.".to_owned());
+    }
+    if judge.is_some_and(|card| card.data.synthetic) {
+        warnings
+            .push("The judge was trained on invented ratings that no real group gave.".to_owned());
+    }
+    if generator.is_none() {
+        warnings.push(
+            "The generator is not fine-tuned: `sft` is one more draft of the base model."
+                .to_owned(),
+        );
+    }
+    let asked: BTreeSet<String> = questions.map(question_hash).collect();
+    for (what, card) in [
+        ("generator", generator),
+        ("ranking model", ranking),
+        ("judge", judge),
+    ] {
+        let trained_on = card.and_then(|card| trained_on(card, corpus));
+        let seen = trained_on.map_or(0, |trained_on| trained_on.intersection(&asked).count());
+        if seen > 0 {
+            warnings.push(format!(
+                "The {what} was trained on {seen} of the {} questions asked here: of these it knows what people wrote and rated.",
+                asked.len()
+            ));
+        }
+    }
+    warnings
+}
+
+fn shared(ranking: &Card, judge: &Card, corpus: &Corpus) -> String {
+    let both = trained_on(ranking, corpus).zip(trained_on(judge, corpus));
+    match both.map(|(one, other)| one.intersection(&other).count()) {
+        Some(0) => "The judge and the ranking model were trained on different questions.".to_owned(),
+        Some(shared) => format!(
+            "The judge never ranked, but it and the ranking model were trained on {shared} of the same questions, so they share what these taught. `--halves` trains both, on halves that have no question in common."
+        ),
+        None => "Whether the judge and the ranking model were trained on the same questions is not known from their cards.".to_owned(),
+    }
+}
+
+/// The hashes of the questions that a version was trained on; `None` where its card does not tell.
+fn trained_on(card: &Card, corpus: &Corpus) -> Option<BTreeSet<String>> {
+    let data = &card.data;
+    let mut questions = match data.questions.is_empty() {
+        false => data.questions.clone(),
+        true => {
+            let is_corpus = data.files.iter().all(|file| file.sha256 == corpus.sha256);
+            is_corpus.then(|| corpus.questions.clone())?
+        }
+    };
+    if let Some(mixed_in) = &data.mixed_in {
+        // A sample of the corpus, of which it is not known which; of files nothing is known.
+        (mixed_in.from == ["shipped"]).then_some(())?;
+        questions.extend(corpus.questions.iter().cloned());
+    }
+    Some(questions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deliberation::record::Deliberation;
+    use crate::inference::model_files::sha256_of_bytes;
+
+    const CORPUS: &str = include_str!("../../config/data/deliberations.jsonl");
+
+    fn shipped() -> Card {
+        Card::parse(include_bytes!("../../config/adapters/reward/card.json")).unwrap()
+    }
+
+    /// On these questions of the corpus.
+    fn trained(range: std::ops::Range<usize>) -> Card {
+        let mut card = shipped();
+        card.adapter.sha256 = format!("{range:?}");
+        card.data.questions = questions()
+            .iter()
+            .map(|question| question_hash(question))
+            .collect();
+        let mut number = 0;
+        card.data.questions.retain(|_| {
+            number += 1;
+            range.contains(&(number - 1))
+        });
+        card
+    }
+
+    fn questions() -> Vec<String> {
+        let rows = CORPUS.lines().map(serde_json::from_str::<Deliberation>);
+        rows.map(|row| row.unwrap().question).collect()
+    }
+
+    fn said(ranking: Option<&Card>, judge: Option<&Card>, asked: &[String]) -> String {
+        let questions = questions();
+        let hash = sha256_of_bytes(CORPUS.as_bytes());
+        let corpus = Corpus::new(hash, questions.iter().map(String::as_str));
+        let models = Models {
+            generator: None,
+            ranking,
+            judge,
+        };
+        warnings(models, &corpus, asked.iter().map(String::as_str)).join("\n")
+    }
+
+    #[test]
+    fn a_judge_that_ranks_is_named() {
+        let (shipped, half) = (shipped(), trained(0..9));
+        let own = "The judge is the ranking model itself";
+        assert!(said(Some(&shipped), Some(&shipped), &[]).contains(own));
+        assert!(said(None, None, &[]).contains(own));
+        assert!(!said(Some(&shipped), Some(&half), &[]).contains(own));
+        assert!(!said(None, Some(&half), &[]).contains(own));
+    }
+
+    #[test]
+    fn what_both_were_trained_on_is_counted() {
+        let (one, other, neither) = (trained(0..9), trained(5..20), trained(20..30));
+        assert!(said(Some(&one), Some(&other), &[]).contains("on 4 of the same questions"));
+        assert!(said(Some(&one), Some(&neither), &[]).contains("on different questions"));
+        // The shipped card names the corpus and no questions.
+        assert!(said(Some(&shipped()), Some(&one), &[]).contains("on 9 of the same questions"));
+        let mut unknown = one.clone();
+        unknown.data.questions.clear();
+        unknown.data.files[0].sha256 = "another".to_owned();
+        assert!(said(Some(&unknown), Some(&other), &[]).contains("is not known"));
+    }
+
+    #[test]
+    fn questions_that_a_model_knows_are_counted() {
+        let asked = [questions(), vec!["Something else?".to_owned()]].concat();
+        let all = said(Some(&shipped()), Some(&trained(0..9)), &asked);
+        assert!(all.contains("The ranking model was trained on 471 of the 472 questions"));
+        assert!(all.contains("The judge was trained on 9 of the 472 questions"));
+        let other = said(Some(&shipped()), Some(&trained(0..9)), &asked[471..]);
+        assert!(!other.contains("asked here"), "{other}");
+    }
+}
