@@ -1,16 +1,20 @@
 //! Parses, wires and prints: one file a subcommand.
 
+mod backup;
 mod bench;
 mod bot;
 mod deliberate;
 mod doctor;
 mod engines;
+mod erase;
 mod evaluate;
 mod export;
 mod import;
 mod input;
 mod models;
 mod rate;
+mod restore;
+mod store;
 mod train;
 
 use std::fmt::Display;
@@ -48,6 +52,9 @@ enum Command {
     Models(models::Args),
     Import(import::Args),
     Export(export::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    Erase(erase::Args),
     Bench(bench::Args),
     Doctor(doctor::Args),
 }
@@ -167,6 +174,9 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 Command::Models(args) => models::run(args, &config?).await,
                 Command::Import(args) => import::run(args, &config?).await,
                 Command::Export(args) => export::run(args, &config?).await,
+                Command::Backup(args) => backup::run(args, &config?).await,
+                Command::Restore(args) => restore::run(args, &config?).await,
+                Command::Erase(args) => erase::run(args, &config?).await,
                 Command::Bench(args) => bench::run(args, &config?).await,
             }
         };

@@ -7,6 +7,7 @@ mod consent;
 mod failures;
 mod hostile_text;
 mod outcomes;
+mod privacy;
 mod rate_limits;
 #[cfg(unix)]
 mod retraining;
