@@ -302,10 +302,9 @@ pub async fn apologise(
         Failure::Told(text) => text.clone(),
         Failure::Broken(error) => match error.downcast_ref() {
             // A button of a round that was erased, or that a backup did not have.
-            Some(NoSuchRound(key)) => {
-                let round = [("round", key.number.into())];
-                bot.wording.say("no-such-round", &round)
-            }
+            Some(NoSuchRound(key)) => bot
+                .wording
+                .say("no-such-round", &[("round", key.number.into())]),
             None => {
                 log_broken(&failure, "interaction");
                 bot.wording.say("went-wrong", &[])

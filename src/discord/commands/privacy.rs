@@ -24,8 +24,11 @@ async fn what(ctx: Context<'_>) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     let days = u32::from(asked.bot.rounds.retention_days);
     let snapshots = asked.bot.facilitator.snapshots_kept_for().num_days();
-    let facts = [("days", days.into()), ("snapshots", snapshots.into())];
-    asked.say(asked.wording().say("privacy-what", &facts)).await
+    let text = asked.wording().say(
+        "privacy-what",
+        &[("days", days.into()), ("snapshots", snapshots.into())],
+    );
+    asked.say(text).await
 }
 
 /// Everything that is kept about you, as a file

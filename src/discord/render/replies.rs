@@ -69,8 +69,10 @@ pub fn erased(wording: &Wording, erased: &Erased) -> Look {
     }
     if *elsewhere > 0 {
         text.push(' ');
-        let versions = [("versions", (*elsewhere).into())];
-        text.push_str(&wording.say("privacy-versions-elsewhere", &versions));
+        text.push_str(&wording.say(
+            "privacy-versions-elsewhere",
+            &[("versions", (*elsewhere).into())],
+        ));
     }
     Look::of(text)
 }
