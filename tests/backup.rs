@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use accord::deliberation::admission::Admission;
 use accord::deliberation::consent::Consent;
 use accord::deliberation::guild::{GuildSettings, Training};
 use accord::deliberation::id::{Channel, Guild, Member, RoundKey};
@@ -366,6 +367,7 @@ fn round(guild: Guild, number: u32) -> Round {
         notify: None,
         retention_days: 30,
         training: true,
+        admission: Admission::Everyone,
     };
     let place = Place {
         channel: Channel(10),
