@@ -1,11 +1,13 @@
 //! Parses, wires and prints: one file a subcommand.
 
+mod backup;
 mod ballots;
 mod bench;
 mod bot;
 mod deliberate;
 mod doctor;
 mod engines;
+mod erase;
 mod evaluate;
 mod experiment;
 mod export;
@@ -13,6 +15,8 @@ mod import;
 mod input;
 mod models;
 mod rate;
+mod restore;
+mod store;
 mod train;
 
 use std::fmt::Display;
@@ -52,6 +56,9 @@ enum Command {
     Models(models::Args),
     Import(import::Args),
     Export(export::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    Erase(erase::Args),
     Bench(bench::Args),
     Doctor(doctor::Args),
 }
@@ -173,6 +180,9 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 Command::Models(args) => models::run(args, &config?).await,
                 Command::Import(args) => import::run(args, &config?).await,
                 Command::Export(args) => export::run(args, &config?).await,
+                Command::Backup(args) => backup::run(args, &config?).await,
+                Command::Restore(args) => restore::run(args, &config?).await,
+                Command::Erase(args) => erase::run(args, &config?).await,
                 Command::Bench(args) => bench::run(args, &config?).await,
             }
         };

@@ -45,6 +45,8 @@ pub struct Config {
     pub rounds: RoundDefaults,
     /// What guilds may retrain, and when.
     pub retraining: RetrainingSettings,
+    /// When snapshots are made of the store.
+    pub backups: BackupSettings,
     /// From which shares on an outcome is reached.
     pub outcome: OutcomeThresholds,
     /// Where Discord is.
@@ -119,6 +121,19 @@ impl RetrainingSettings {
             versions_kept: self.versions_kept,
         }
     }
+}
+
+/// The section `[backups]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupSettings {
+    /// From one snapshot to the next, as `6h`.
+    #[serde(deserialize_with = "duration")]
+    pub every: TimeDelta,
+    /// So many are kept.
+    pub kept: usize,
+    /// For so many days at most.
+    pub kept_days: u16,
 }
 
 /// The section `[discord]`.
@@ -356,6 +371,11 @@ impl Config {
             "retraining.memory_mib and retraining.versions_kept must be at least 1, they are {} and {}",
             retraining.memory_mib,
             retraining.versions_kept
+        );
+        let backups = &self.backups;
+        ensure!(
+            backups.every >= TimeDelta::hours(1) && backups.kept >= 1 && backups.kept_days >= 1,
+            "backups.every must be an hour or more, backups.kept and backups.kept_days at least 1"
         );
         let generator = &self.generator;
         ensure!(

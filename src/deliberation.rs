@@ -4,6 +4,7 @@
 //! store. Time and randomness are arguments, so that everything can be tested and repeated
 //! exactly.
 
+pub mod about;
 pub mod admission;
 pub mod arm;
 pub mod certainty;

@@ -20,6 +20,7 @@ pub mod wording;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result};
+use chrono::TimeDelta;
 use poise::serenity_prelude as serenity;
 use serenity::all::{ClientBuilder, GatewayIntents, Http};
 use tokio_util::sync::CancellationToken;
@@ -33,10 +34,12 @@ use crate::deliberation::id::Guild;
 use crate::deliberation::retraining::Model;
 use crate::deliberation::welfare::WelfareFunction;
 use crate::facilitator::Facilitator;
+use crate::facilitator::backups::Backups;
 use crate::facilitator::clock::Clock;
 use crate::facilitator::models::Models;
 use crate::facilitator::retraining::{self, Trainer};
 use crate::store::Store;
+use crate::store::snapshots::Snapshots;
 use crate::training::card::Kind;
 use crate::training::versions::Versions;
 
@@ -130,8 +133,21 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         limits: config.retraining.limits(),
         data_dir: config.data_dir.clone(),
     };
-    let thresholds = config.outcome;
-    let facilitator = Facilitator::new(store, platform, models, thresholds, clock, retraining);
+    let backups = Backups {
+        snapshots: Snapshots::in_data_dir(&config.data_dir),
+        every: config.backups.every,
+        kept: config.backups.kept,
+        kept_for: TimeDelta::days(config.backups.kept_days.into()),
+    };
+    let facilitator = Facilitator::new(
+        store,
+        platform,
+        models,
+        config.outcome,
+        clock,
+        retraining,
+        backups,
+    );
     let _ = complete.set(Arc::new(Bot {
         facilitator: facilitator.clone(),
         wording,

@@ -5,9 +5,11 @@
 //! looks at the state and does what it calls for, so that it does not matter when Accord was
 //! stopped.
 
+pub mod backups;
 pub mod clock;
 mod consent;
 mod driver;
+pub mod erasure;
 pub mod models;
 pub mod platform;
 pub mod queue;
@@ -27,6 +29,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::backups::{Backups, LEAST_AGE_AT_START};
 use self::clock::Clock;
 use self::driver::Needs;
 use self::models::Models;
@@ -55,6 +58,10 @@ pub struct Facilitator<P> {
     /// Held while a member's consent changes and while a round's texts expire: no text is kept for
     /// training by a consent that has just been withdrawn.
     consenting: tokio::sync::Mutex<()>,
+    backups: Backups,
+    /// Held while a snapshot is made, and while something is erased from the snapshots: none is made
+    /// of what is being erased.
+    backing_up: tokio::sync::Mutex<()>,
     queue: DraftingQueue,
     retrainings: Retrainings,
     tasks: TaskTracker,
@@ -89,6 +96,7 @@ impl<P: Platform> Facilitator<P> {
         thresholds: OutcomeThresholds,
         clock: Clock,
         retraining: Parts,
+        backups: Backups,
     ) -> Arc<Self> {
         Arc::new(Self {
             store,
@@ -99,6 +107,8 @@ impl<P: Platform> Facilitator<P> {
             live: RwLock::default(),
             entering: tokio::sync::Mutex::default(),
             consenting: tokio::sync::Mutex::default(),
+            backups,
+            backing_up: tokio::sync::Mutex::default(),
             queue: DraftingQueue::default(),
             retrainings: Retrainings::new(retraining),
             tasks: TaskTracker::new(),
@@ -107,7 +117,7 @@ impl<P: Platform> Facilitator<P> {
     }
 
     /// Takes up all rounds and retrainings of the guilds that `mine` names, where they were left, and
-    /// looks after the texts' expiry from now on.
+    /// looks after the texts' expiry and the snapshots from now on.
     ///
     /// # Errors
     /// A store that cannot be read.
@@ -125,13 +135,21 @@ impl<P: Platform> Facilitator<P> {
         drop(alone);
         let this = self.clone();
         self.tasks.spawn(async move {
+            let mut least_age = LEAST_AGE_AT_START;
             loop {
-                if let Err(error) = this.delete_what_expired().await {
-                    tracing::error!(
+                match this.delete_what_expired().await {
+                    // The other snapshots lack what is kept for training.
+                    Ok(true) => least_age = TimeDelta::zero(),
+                    Ok(false) => {}
+                    Err(error) => tracing::error!(
                         error = format!("{error:#}"),
                         "expired texts were not deleted"
-                    );
+                    ),
                 }
+                if let Err(error) = this.make_snapshot(least_age).await {
+                    tracing::error!(error = format!("{error:#}"), "no snapshot was made");
+                }
+                least_age = this.backups.every;
                 tokio::select! {
                     () = this.shutdown.cancelled() => return,
                     () = this.clock.sleep_until(this.clock.now() + SWEEP_EVERY) => {}
@@ -288,78 +306,6 @@ impl<P: Platform> Facilitator<P> {
         }
     }
 
-    /// Removes everything about a member from a guild's rounds and from the disk, also what they said
-    /// about training; in how many rounds there was something.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn erase_member(self: &Arc<Self>, guild: Guild, member: Member) -> Result<usize> {
-        let mut erased = 0;
-        for mut round in self.rounds(guild).await? {
-            // In most there is nothing: they need not be taken up.
-            if !round.erase(member, self.clock.now()) {
-                continue;
-            }
-            let changed = self
-                .update(round.key, |round, now| round.erase(member, now))
-                .await?;
-            erased += usize::from(changed);
-        }
-        self.store.remove_consent(guild, member).await?;
-        self.erase_in_retrainings(guild, member).await?;
-        self.store.rewrite().await?;
-        Ok(erased)
-    }
-
-    /// The bot was removed from a guild: its rounds stop, and are deleted after a while.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn guild_left(self: &Arc<Self>, guild: Guild) -> Result<()> {
-        // Also those that are over and of which something is still to be shown.
-        let rounds = self.all_live().into_iter().map(|live| live.round().key);
-        for key in rounds.filter(|key| key.guild == guild) {
-            self.update(key, |round, now| {
-                round.place_gone(now);
-                // Nothing can be shown there any more.
-                round.settle();
-            })
-            .await?;
-        }
-        self.stop_retrainings(guild).await?;
-        self.store.guild_left(guild, self.clock.now()).await?;
-        // It shares nothing any more.
-        self.forget_all_who_left().await
-    }
-
-    /// Deletes texts whose time is over, but for those that are kept for training, and the guilds that
-    /// the bot left long ago.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn delete_what_expired(self: &Arc<Self>) -> Result<()> {
-        let now = self.clock.now();
-        let expired = self.store.expired(now).await?;
-        for &key in &expired {
-            self.delete_texts(key).await?;
-        }
-        let left = self.store.guilds_left_before(now - GUILD_KEPT_FOR).await?;
-        for &guild in &left {
-            // First: by what is in the store, it is done again if it is interrupted.
-            self.erase_retrainings(guild).await?;
-            self.store.erase_guild(guild).await?;
-        }
-        if !expired.is_empty() || !left.is_empty() {
-            self.store.rewrite().await?;
-            tracing::info!(
-                rounds = expired.len(),
-                guilds = left.len(),
-                "deleted what expired"
-            );
-        }
-        Ok(())
-    }
-
     fn rounds_in(&self, guild: Guild, place: Channel) -> Vec<RoundKey> {
         self.all_live()
             .iter()
@@ -476,9 +422,6 @@ pub struct NoSuchRound(pub RoundKey);
 pub struct NoSuchRetraining(pub RetrainingKey);
 
 const SWEEP_EVERY: TimeDelta = TimeDelta::hours(1);
-
-/// After the bot left a guild, its rounds are kept so long.
-const GUILD_KEPT_FOR: TimeDelta = TimeDelta::days(30);
 
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,11 @@
 //!
 //! Nothing here logs, and no error tells what a record says.
 
+mod backup;
 mod folder;
 mod keys;
 mod records;
+pub mod snapshots;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -20,10 +22,13 @@ use anyhow::{Context, Result};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
+pub use self::backup::Backup;
+pub use self::folder::InUse;
 use self::folder::{Folder, Tree};
 use self::keys::Key;
-use self::records::{Left, NextNumber, decode, encode};
-use self::writer::{Draft, Flush, Job, Writer, get, scan};
+pub use self::records::Contents;
+use self::records::{Check, Left, NextNumber, decode, encode};
+use self::writer::{CANNOT_READ, Draft, Flush, Job, Writer, get, scan};
 use crate::deliberation::consent::Consent;
 use crate::deliberation::guild::{GuildSettings, Training};
 use crate::deliberation::id::{Guild, Member, RoundKey};
@@ -52,11 +57,16 @@ pub struct StoreBroken {
     pub reason: String,
 }
 
+/// The files of the store, or what a record says, cannot be read: only a backup helps.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Damaged(pub(crate) String);
+
 impl Store {
     /// Opens the store in a folder, which is made if need be; blocks meanwhile.
     ///
     /// # Errors
-    /// A folder that another process keeps open or that cannot be written, and a damaged store.
+    /// [`InUse`], [`Damaged`], and a folder that cannot be written.
     pub fn open(folder: &Path) -> Result<Self> {
         Self::open_with(folder, Box::new(|tree| tree.flush().map(drop)))
     }
@@ -307,7 +317,9 @@ impl Store {
                 // From guild to guild: what else they have is not read.
                 while let Some(entry) = tree.range(from..).next() {
                     let (key, _) = entry.context("the store cannot be read")?;
-                    let Some(guild) = Key::from_bytes(&key).and_then(Key::guild) else {
+                    let known =
+                        Key::from_bytes(&key).filter(|_| key.starts_with(&[keys::OF_GUILD]));
+                    let Some(guild) = known.map(Key::guild) else {
                         break;
                     };
                     let (settings, left) = (Key::Settings(guild), Key::Left(guild));
@@ -429,6 +441,53 @@ impl Store {
             Ok(result) => result,
             Err(_) => Err(gone(self.broken.clone()).await),
         }
+    }
+
+    /// Reads all records, to see whether that can be done; saves wait meanwhile.
+    ///
+    /// # Errors
+    /// [`Damaged`]; [`StoreBroken`] where that is found by sled; a record that a newer Accord wrote.
+    pub async fn check(&self) -> Result<Contents> {
+        self.read(|tree| {
+            let mut check = Check::default();
+            for entry in tree.iter() {
+                let (key, record) = entry.context(CANNOT_READ)?;
+                check.add(&key, &record)?;
+            }
+            check.finish()
+        })
+        .await
+    }
+
+    /// Writes all that is in the store into a file, which is there when it is whole; saves wait
+    /// meanwhile. What is waiting to be saved is in it.
+    ///
+    /// # Errors
+    /// When the file cannot be written; as [`Self::check`].
+    pub async fn back_up(&self, to: &Path, now: Time) -> Result<Backup> {
+        let to = to.to_owned();
+        self.read(move |tree| backup::write(tree, &to, now)).await
+    }
+
+    /// Reads a backup to see whether it is whole.
+    ///
+    /// # Errors
+    /// One that is damaged, or that a newer Accord wrote.
+    pub fn verify(file: &Path) -> Result<Backup> {
+        backup::read(file, |_, _| Ok(()))
+    }
+
+    /// Puts what is in a backup in the place of the store in a folder, whether there is one, and in
+    /// whatever state. It blocks. Until the new store is whole, is on disk, and was compared with the
+    /// backup, the old one stays; if it is interrupted, one of both is there.
+    ///
+    /// Every guild's next round gets a number that is higher by some: rounds were opened since whose
+    /// messages still stand, and their buttons must not belong to another round.
+    ///
+    /// # Errors
+    /// As [`Self::verify`]; [`InUse`]; a folder that cannot be written.
+    pub fn restore(folder: &Path, file: &Path) -> Result<Backup> {
+        Folder::lock(folder)?.restore(file)
     }
 
     /// Closes the store when all that was saved before is on disk. It can then be opened again.

@@ -724,20 +724,24 @@ help-organiser = You can run rounds: /round open asks a question, /round extend,
 privacy-what = What is kept about you: your opinions, critiques and ratings, and the ratings that were predicted for you, by your Discord id, in this server's rounds only. Opinions and critiques are used, without your name, to draft and rank statements; members and moderators cannot read them here, whoever hosts this bot technically can. They are deleted { $days ->
     [one] one day
    *[other] { $days } days
-  } after a round's result, a cancelled round's after a week at the latest. If you agreed to training (/privacy training), opinions are kept for it beyond this time, and whoever hosts this bot may give opinions and ratings to researchers, under pseudonyms. Ratings by reaction can be seen by everybody; private ones by nobody. /privacy export gives you all of it, /privacy erase deletes it at once. Statements that were posted stay.
+  } after a round's result, a cancelled round's after a week at the latest, in this bot's backups too; what you change or withdraw yourself stays in these for { $snapshots ->
+    [one] one more day
+   *[other] up to { $snapshots } more days
+  }. If you agreed to training (/privacy training), opinions are kept for it beyond this time, and whoever hosts this bot may give opinions and ratings to researchers, under pseudonyms. Ratings by reaction can be seen by everybody; private ones by nobody. /privacy export gives you all of it, /privacy erase deletes it at once, in the backups too. Statements that were posted stay.
 privacy-export = { $rounds ->
-    [0] Nothing is kept about you here.
+    [0] Nothing is kept about you in this server's rounds.
     [one] What is kept about you in one round.
    *[other] What is kept about you in { $rounds } rounds.
   }
 privacy-export-training = It also says whether you agreed to training.
-privacy-versions =
+privacy-versions = Versions of this server's models that have learned from you stay as they are: { $versions }. The next ones are trained without you.
+privacy-versions-elsewhere =
     { $versions ->
-        [one] { $versions } trained version of a model has learned from you, and stays as it is; the next one is trained without you.
-       *[other] { $versions } trained versions of models have learned from you, and stay as they are; the next ones are trained without you.
+        [one] One version of a model of another server, with which this one shared, has learned from you and stays.
+       *[other] { $versions } versions of models of other servers, with which this one shared, have learned from you and stay.
     }
 privacy-erased = { $rounds ->
-    [0] Nothing was kept about you here.
+    [0] Nothing was kept about you in this server's rounds.
     [one] Everything about you in one round is deleted.
    *[other] Everything about you in { $rounds } rounds is deleted.
-  } What stays: statements that were posted, results as they were counted, and your reactions, which are Discord's. Remove them there: where rating is still open, they are read and kept again.
+  } It is also deleted from what models are trained on, and from this bot's backups. What stays: statements that were posted, results as they were counted, and questions and answers that you posted as an organiser, without your name; what others downloaded or were given before, and copies that whoever hosts this bot made elsewhere; and your reactions, which are Discord's. Remove them there: where rating is still open, they are read and kept again.

@@ -10,12 +10,11 @@ use accord::discord::{self, Parts, http};
 use accord::facilitator::clock::Clock;
 use accord::facilitator::models::LocalModels;
 use accord::facilitator::retraining::child::ChildTrainer;
-use accord::store::Store;
 use accord::training::card::Kind;
 use anyhow::{Context, Result, bail};
 use tokio_util::sync::CancellationToken;
 
-use super::{doctor, engines, one_line};
+use super::{doctor, engines, one_line, store};
 
 /// Run the Discord bot
 #[derive(clap::Args)]
@@ -32,6 +31,8 @@ pub async fn run(_: Args, config: &Config, settings: Option<PathBuf>) -> Result<
     let token = token().with_context(|| {
         format!("{TOKEN} is not set; put {TOKEN}=… into .env (README, \"Your own bot\")")
     })?;
+    // First: it tells whether another bot runs here, and whether anything is damaged.
+    let store = store::open_or_make(config).await?;
     let mut healthy = true;
     for (what, found) in doctor::checks(Ok(config)).await {
         if let Err(error) = found {
@@ -48,8 +49,6 @@ pub async fn run(_: Args, config: &Config, settings: Option<PathBuf>) -> Result<
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "a panic, which is a bug in Accord or below it");
     }));
-    let folder = config.data_dir.join("store");
-    let store = tokio::task::spawn_blocking(move || Store::open(&folder)).await??;
     // With progress: the first time, files are fetched and prepared.
     engines::prepare(config).await?;
     let models = LocalModels::new(config.clone(), Arc::default())?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use accord::config::{Config, ModelSettings};
 use accord::discord::http;
@@ -10,23 +11,30 @@ use accord::facilitator::platform::PlatformError;
 use accord::inference::model_files::{self, ModelSource};
 use accord::inference::reward::RewardEngine;
 use accord::inference::tokenizer::Tokenizer;
+use accord::store::snapshots::Snapshots;
+use accord::store::{InUse, Store};
 use accord::training::card::{Card, Kind};
 use accord::training::versions::Serving;
 use accord::transformer::ARCHITECTURES;
 use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result, bail, ensure};
+use chrono::Utc;
 use indicatif::DecimalBytes;
 use sysinfo::{Disks, System};
 
-use super::{bot, engines, one_line, say};
+use super::{bot, engines, one_line, say, store};
 
-/// Check the settings, this machine and the model files
+/// Check the settings, this machine, the model files, the store and its backups
 #[derive(clap::Args)]
 pub struct Args {}
 
 /// Prints a line for each check; exit code 1 if one failed.
 pub async fn run(_: Args, config: Result<Config>) -> Result<ExitCode> {
-    let checks = checks(config.as_ref()).await;
+    let mut checks = checks(config.as_ref()).await;
+    if let Ok(config) = &config {
+        checks.push(("store", store(config).await));
+        checks.push(("backups", backups(config).await));
+    }
     let mut healthy = true;
     for (what, found) in checks {
         match found {
@@ -85,6 +93,50 @@ pub async fn checks(
     checks.push(("wording", wording(config)));
     checks.push(("Discord", discord(config).await));
     checks
+}
+
+/// Whether every record of it can be read, if there is one and no bot has it.
+async fn store(config: &Config) -> Result<String> {
+    if !store::exists(config)? {
+        return Ok("none yet, the first bot makes it".to_owned());
+    }
+    match store::open(config).await {
+        Ok(store) => {
+            let contents = store.check().await?;
+            store.close().await?;
+            Ok(format!("{}, all can be read", store::counted(contents)))
+        }
+        Err(error) if error.is::<InUse>() => {
+            Ok("in use by another Accord, and not read".to_owned())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// How old the newest snapshot is, and whether it is whole.
+async fn backups(config: &Config) -> Result<String> {
+    let snapshots = Snapshots::in_data_dir(&config.data_dir);
+    tokio::task::spawn_blocking(move || {
+        let all = snapshots.list()?;
+        let Some(newest) = all.first() else {
+            return Ok("none yet, a bot makes one when it starts".to_owned());
+        };
+        let backup = Store::verify(&newest.file).with_context(|| {
+            "the newest snapshot is damaged; the next bot makes another one, and accord restore \
+             --newest uses the newest that is whole"
+        })?;
+        let minutes = (Utc::now() - newest.made_at)
+            .num_minutes()
+            .max(0)
+            .cast_unsigned();
+        let age = humantime::format_duration(Duration::from_secs(60 * minutes));
+        let held = store::counted(backup.contents);
+        Ok(format!(
+            "{} snapshots, the newest {age} old and whole: {held}",
+            all.len()
+        ))
+    })
+    .await?
 }
 
 fn wording(config: &Config) -> Result<String> {

@@ -9,10 +9,9 @@ use accord::deliberation::consent::agreed;
 use accord::deliberation::guild::Training;
 use accord::deliberation::id::Guild;
 use accord::deliberation::training_data::export;
-use accord::store::Store;
 use anyhow::{Context, Result, ensure};
 
-use super::say;
+use super::{say, store};
 
 /// Write a guild's rounds as deliberations (JSON lines), with pseudonyms
 ///
@@ -30,13 +29,7 @@ pub struct Args {
 
 pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
     let guild = Guild(args.guild);
-    let folder = config.data_dir.join("store");
-    ensure!(
-        folder.is_dir(),
-        "there is no store in {}: set ACCORD_DATA_DIR to the bot's data folder",
-        config.data_dir.display()
-    );
-    let store = tokio::task::spawn_blocking(move || Store::open(&folder)).await??;
+    let store = store::open(config).await?;
     let training = store.settings(guild).await?.training;
     let rounds = store.rounds(guild).await?;
     let agreed = agreed(&store.consents(guild).await?);

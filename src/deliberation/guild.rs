@@ -27,6 +27,15 @@ pub struct GuildSettings {
     pub changed: Option<(Member, Time)>,
 }
 
+impl GuildSettings {
+    /// A member had everything erased: it is not told any more that they changed the settings. Whether
+    /// they did.
+    pub fn anonymise(&mut self, member: Member) -> bool {
+        let changed = self.changed.as_mut().filter(|(by, _)| *by == member);
+        changed.map(|(by, _)| *by = Member::ERASED).is_some()
+    }
+}
+
 /// What the ratings and opinions of those members who agreed may train.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

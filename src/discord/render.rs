@@ -34,7 +34,8 @@ pub use look::{Button, Embed, Look, Select};
 pub use mine::mine;
 pub use panel::{panel, panel_order, place_of, place_of_retest};
 pub use replies::{
-    handed_back, list, opinion_refused, opinion_saved, opinion_withdrawn, returned_text, status,
+    erased, handed_back, list, opinion_refused, opinion_saved, opinion_withdrawn, returned_text,
+    status,
 };
 pub use why::why;
 

@@ -20,6 +20,7 @@ use super::render::{Form, Look};
 use super::wording::Wording;
 use crate::deliberation::admission::Standing;
 use crate::deliberation::id::{Channel, Guild, Member, Role, RoundKey};
+use crate::facilitator::NoSuchRound;
 
 /// What a command runs in.
 pub type Context<'a> = ApplicationContext<'a, Arc<Bot>, Failure>;
@@ -299,10 +300,16 @@ pub async fn apologise(
 ) {
     let text = match &failure {
         Failure::Told(text) => text.clone(),
-        Failure::Broken(_) => {
-            log_broken(&failure, "interaction");
-            bot.wording.say("went-wrong", &[])
-        }
+        Failure::Broken(error) => match error.downcast_ref() {
+            // A button of a round that was erased, or that a backup did not have.
+            Some(NoSuchRound(key)) => bot
+                .wording
+                .say("no-such-round", &[("round", key.number.into())]),
+            None => {
+                log_broken(&failure, "interaction");
+                bot.wording.say("went-wrong", &[])
+            }
+        },
     };
     let look = Look::of(text);
     let answer = CreateInteractionResponse::Message(look.to_reply());

@@ -12,6 +12,7 @@ use crate::deliberation::consent::{Consent, agreed, agreed_to_share};
 use crate::deliberation::guild::Training;
 use crate::deliberation::id::{Guild, Member, RoundKey};
 use crate::deliberation::training_data::{Gathered, gather};
+use crate::store::snapshots::Stale;
 
 impl<P: Platform> Facilitator<P> {
     /// What a member who has just given an opinion is to be asked about training: [`Training::Off`]
@@ -73,6 +74,8 @@ impl<P: Platform> Facilitator<P> {
             }
         }
         if on_disk {
+            let stale = Stale::Member(guild, member);
+            self.renew_snapshots(stale).await?;
             self.store.rewrite().await?;
         }
         Ok(())

@@ -15,13 +15,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use tempfile::NamedTempFile;
 use tokio::sync::watch;
 
 use super::driver::wait_for;
+use super::erasure::Learned;
 use super::models::own_version;
 use super::platform::Platform;
 use super::{Facilitator, NoSuchRetraining};
@@ -376,11 +377,14 @@ impl<P: Platform> Facilitator<P> {
         }
     }
 
-    /// How many versions learned from what a member wrote or rated in a guild.
-    pub fn versions_trained_on(&self, guild: Guild, member: Member) -> usize {
-        let known = self.retrainings.known();
-        let versions = known.values().filter(|made| made.version().is_some());
-        versions.filter(|made| made.holds(guild, member)).count()
+    /// Which versions learned from what a member wrote or rated in a guild.
+    pub fn versions_trained_on(&self, guild: Guild, member: Member) -> Learned {
+        Learned::from(self.retrainings.known().values(), guild, Some(member))
+    }
+
+    /// All that are remembered, of all guilds.
+    pub fn all_retrainings(&self) -> Vec<Retraining> {
+        self.retrainings.known().values().cloned().collect()
     }
 
     /// Nothing of a member is to be in what is trained from now on. It is counted how many are in
@@ -406,12 +410,13 @@ impl<P: Platform> Facilitator<P> {
     }
 
     /// A member had everything erased: beside what [`Self::forget_in_retrainings`] does, it is not
-    /// told any more what they asked for or cancelled.
+    /// told any more what they asked for or cancelled. It waits until no file has their texts.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's; Accord is being stopped before a training has ended.
     pub(super) async fn erase_in_retrainings(&self, guild: Guild, member: Member) -> Result<()> {
         self.forget_in_retrainings(guild, member).await?;
+        self.until_nothing_is_trained_on_old_data().await?;
         for mut retraining in self.retrainings_of(guild) {
             if retraining.anonymise(member) {
                 self.change_retraining(retraining.key, |retraining, _| {
@@ -421,6 +426,26 @@ impl<P: Platform> Facilitator<P> {
             }
         }
         Ok(())
+    }
+
+    /// A training that is told to stop does so after its step, and then its data are removed or written
+    /// anew.
+    async fn until_nothing_is_trained_on_old_data(&self) -> Result<()> {
+        let mut changed = self.retrainings.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            let trained = *self.retrainings.share();
+            let old = |(key, _)| self.retraining(key).is_ok_and(|made| made.data.is_none());
+            if !trained.is_some_and(old) {
+                return Ok(());
+            }
+            tokio::select! {
+                () = self.shutdown.cancelled() => {
+                    bail!("Accord is being stopped before a training has ended")
+                }
+                changed = changed.changed() => changed?,
+            }
+        }
     }
 
     /// Forgets all that was trained for a guild, and what its members gave others.
@@ -442,21 +467,7 @@ impl<P: Platform> Facilitator<P> {
             self.forget_in_retrainings(guild, member).await?;
         }
         let data_dir = self.retrainings.parts.data_dir.clone();
-        tokio::task::spawn_blocking(move || {
-            let mut own = work_folders(&data_dir)?;
-            own.retain(|key| key.guild == guild);
-            for key in own {
-                remove_folder(&work_folder(&data_dir, key))?;
-            }
-            for kind in Kind::ALL {
-                for adapter in Versions::of_guild(kind, &data_dir, guild).adapters()? {
-                    model_files::remove_made_with(&adapter, &data_dir)?;
-                }
-            }
-            imported::remove_guild(&data_dir, guild)?;
-            versions::remove_guild(&data_dir, guild)
-        })
-        .await?
+        tokio::task::spawn_blocking(move || remove_guild_files(&data_dir, guild)).await?
     }
 
     /// Takes up what was under way, and looks after all retrainings from now on.
@@ -536,6 +547,7 @@ impl<P: Platform> Facilitator<P> {
         }
         *self.retrainings.share() = None;
         let needed = self.clear_unless_needed(key).await;
+        self.retrainings.changed.send_replace(());
         if needed || tried.is_err() {
             tokio::select! {
                 () = self.shutdown.cancelled() => {}
@@ -1163,6 +1175,33 @@ fn work_folders(data_dir: &Path) -> Result<Vec<RetrainingKey>> {
     Ok(entries
         .filter_map(|entry| key_of(entry.ok()?.file_name().to_str()?))
         .collect())
+}
+
+/// Removes what a retraining is trained on, and what was learned so far.
+///
+/// # Errors
+/// A folder that cannot be removed.
+pub(super) fn remove_work_folder(data_dir: &Path, key: RetrainingKey) -> Result<()> {
+    remove_folder(&work_folder(data_dir, key))
+}
+
+/// Removes what a guild has beside its records: what is trained on, what was imported, and versions.
+///
+/// # Errors
+/// A folder that cannot be removed.
+pub(super) fn remove_guild_files(data_dir: &Path, guild: Guild) -> Result<()> {
+    let mut own = work_folders(data_dir)?;
+    own.retain(|key| key.guild == guild);
+    for key in own {
+        remove_work_folder(data_dir, key)?;
+    }
+    for kind in Kind::ALL {
+        for adapter in Versions::of_guild(kind, data_dir, guild).adapters()? {
+            model_files::remove_made_with(&adapter, data_dir)?;
+        }
+    }
+    imported::remove_guild(data_dir, guild)?;
+    versions::remove_guild(data_dir, guild)
 }
 
 fn remove_folder(folder: &Path) -> Result<()> {

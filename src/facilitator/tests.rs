@@ -1,3 +1,4 @@
+mod backups;
 mod consent;
 mod drafting;
 mod fakes;
@@ -5,6 +6,8 @@ mod memory;
 mod restarts;
 mod retraining;
 mod rounds;
+#[path = "../../tests/support/search.rs"]
+mod search;
 mod trouble;
 
 use std::time::{Duration, Instant};
@@ -13,12 +16,15 @@ use tempfile::TempDir;
 
 use self::fakes::{Call, FakePlatform, Fate, Mishap, Scripted, phase_name, refused, unavailable};
 use self::retraining::ScriptedTrainer;
+use self::search::holds_text;
+use super::erasure::GUILD_KEPT_FOR;
 use super::retraining::Parts;
 use super::*;
 use crate::deliberation::admission::Admission;
 use crate::deliberation::rating::Likert;
 use crate::deliberation::retraining::{Guilds, Hours, Limits};
 use crate::deliberation::round::{CandidateKey, Phase, RatingMode, Verdict};
+use crate::store::snapshots::Snapshots;
 
 const GUILD: Guild = Guild(1);
 const SQUARE: Channel = Channel(10);
@@ -257,6 +263,12 @@ async fn facilitator(
         },
         data_dir: folder.path().join("data"),
     };
+    let backups = Backups {
+        snapshots: Snapshots::in_data_dir(folder.path()),
+        every: TimeDelta::hours(6),
+        kept: 4,
+        kept_for: TimeDelta::days(7),
+    };
     let facilitator = Facilitator::new(
         store,
         platform.clone(),
@@ -264,6 +276,7 @@ async fn facilitator(
         thresholds,
         clock.clone(),
         retraining,
+        backups,
     );
     facilitator.start(|_| true).await.unwrap();
     facilitator

@@ -13,11 +13,27 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail, ensure};
+use thiserror::Error;
+
+use super::Damaged;
+use super::backup::{self, Backup};
+use super::keys::Key;
+use super::records::{NextNumber, decode, encode};
+use super::writer::CANNOT_READ;
 
 /// What sled calls a database: all of ours is in its default tree. The number of entries in a leaf
 /// is part of the files' format; a leaf is what is written for one changed entry.
 pub(super) type Tree = sled::Db<64>;
+
+/// Another process has the store open.
+#[derive(Debug, Error)]
+#[error(
+    "another process has the store in {} open: stop the other Accord that runs with this data \
+     folder, or give this one a data folder of its own",
+    .0.display()
+)]
+pub struct InUse(PathBuf);
 
 /// The folder, locked as long as this lives.
 #[derive(Debug)]
@@ -33,7 +49,7 @@ impl Folder {
     /// A folder that cannot be written, or that another process keeps.
     pub fn lock(path: &Path) -> Result<Self> {
         let cannot_write = || format!("cannot write in the store's folder {}", path.display());
-        fs::create_dir_all(path).with_context(cannot_write)?;
+        make_private(path).with_context(cannot_write)?;
         let lock = File::create(path.join("lock")).with_context(cannot_write)?;
         let started = Instant::now();
         loop {
@@ -43,11 +59,7 @@ impl Folder {
                 Err(TryLockError::WouldBlock) if started.elapsed() < PATIENCE => {
                     thread::sleep(Duration::from_millis(50));
                 }
-                Err(TryLockError::WouldBlock) => bail!(
-                    "another process has the store in {} open: stop the other Accord that runs \
-                     with this data folder, or give this one a data folder of its own",
-                    path.display()
-                ),
+                Err(TryLockError::WouldBlock) => bail!(InUse(path.to_owned())),
             }
         }
         Ok(Self {
@@ -108,6 +120,58 @@ impl Folder {
         self.open_tree()
     }
 
+    /// See [`super::Store::restore`].
+    ///
+    /// # Errors
+    /// A backup that is damaged, a folder that cannot be written, and a tree that reads otherwise than
+    /// the backup. All is then as it was.
+    pub fn restore(&self, file: &Path) -> Result<Backup> {
+        self.settle().with_context(|| self.cannot_write())?;
+        let part = self.path.join(PART);
+        let restored = self.fill(&part, file).inspect_err(|_| {
+            let _ = remove(&part);
+        })?;
+        self.commit_copy().with_context(|| self.cannot_write())?;
+        drop(self.open_tree()?);
+        Ok(restored)
+    }
+
+    fn fill(&self, part: &Path, file: &Path) -> Result<Backup> {
+        let cannot_write = || self.cannot_write();
+        remove(part).with_context(cannot_write)?;
+        // Dropped only when all is well, see `Writer::tree`.
+        let tree = ManuallyDrop::new(open(part)?);
+        let mut filling = Filling::new(&tree);
+        let restored = backup::read(file, |key, record| filling.add(key, record))?;
+        filling.finish()?;
+        drop(ManuallyDrop::into_inner(tree));
+
+        let tree = open(part)?;
+        let mut there = tree.iter();
+        let mut next_numbers = Vec::new();
+        let otherwise = || format!("what was restored is not what {} says", file.display());
+        let again = backup::read(file, |key, record| {
+            let entry = there.next().transpose().context(CANNOT_READ)?;
+            let same = entry.is_some_and(|(k, r)| (&*k, &*r) == (&key[..], &record[..]));
+            ensure!(same, otherwise());
+            if let Some(key @ Key::NextNumber(_)) = Key::from_bytes(&key) {
+                next_numbers.push((key, decode::<NextNumber>(key, &record)?.next));
+            }
+            Ok(())
+        })?;
+        ensure!(there.next().is_none() && again == restored, otherwise());
+        let mut batch = sled::Batch::default();
+        for (key, next) in next_numbers {
+            let next = next.saturating_add(NUMBERS_LEFT_OUT);
+            batch.insert(key.to_bytes(), encode(&NextNumber { next })?);
+        }
+        tree.apply_batch(batch)?;
+        tree.flush()?;
+        drop(tree);
+        sync_all_in(part).with_context(cannot_write)?;
+        Ok(restored)
+    }
+
     fn commit_copy(&self) -> io::Result<()> {
         fs::rename(self.path.join(PART), self.path.join(NEXT))?;
         sync_folder(&self.path)
@@ -137,6 +201,9 @@ impl Folder {
     }
 }
 
+/// So many round numbers of a guild are not given after a backup was restored.
+const NUMBERS_LEFT_OUT: u32 = 100;
+
 /// How long another process, which is just ending, may still have the folder.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -151,9 +218,22 @@ fn open(path: &Path) -> Result<Tree> {
         .cache_capacity_bytes(16 << 20)
         // Else any I/O error aborts the process.
         .flush_every_ms(None);
-    panic::catch_unwind(|| config.open::<64>())
-        .map_err(|_| anyhow!("its files are damaged"))
-        .and_then(|opened| Ok(opened?))
+    let damaged = || Damaged("its files are damaged".to_owned());
+    match panic::catch_unwind(|| config.open::<64>()) {
+        Ok(Ok(opened)) => Ok(opened),
+        Ok(Err(error)) if is_of_the_system(&error) => Err(error.into()),
+        Ok(Err(error)) => Err(error).context(damaged()),
+        Err(_) => bail!(damaged()),
+    }
+}
+
+/// Whether an error has other reasons than what is in the files.
+fn is_of_the_system(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(
+        error.kind(),
+        PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull
+    )
 }
 
 /// When sled opens a tree that has a snapshot and no log, as a kill in the middle of opening leaves
@@ -185,20 +265,56 @@ fn copy(tree: &Tree, to: &Path) -> Result<()> {
     remove(to)?;
     // Dropped only when all is well, see `Writer::tree`.
     let copy = ManuallyDrop::new(open(to)?);
-    let mut batch = sled::Batch::default();
-    for (index, entry) in tree.iter().enumerate() {
+    let mut filling = Filling::new(&copy);
+    for entry in tree.iter() {
         let (key, value) = entry?;
-        batch.insert(key, value);
-        if index % 1000 == 999 {
-            copy.apply_batch(mem::take(&mut batch))?;
-            copy.flush()?;
-        }
+        filling.add(key, value)?;
     }
-    copy.apply_batch(batch)?;
-    copy.flush()?;
+    filling.finish()?;
     drop(ManuallyDrop::into_inner(copy));
     sync_all_in(to)?;
     Ok(())
+}
+
+/// Writes many entries, some at a time.
+struct Filling<'a> {
+    tree: &'a Tree,
+    batch: sled::Batch,
+    waiting: usize,
+}
+
+impl<'a> Filling<'a> {
+    fn new(tree: &'a Tree) -> Self {
+        Self {
+            tree,
+            batch: sled::Batch::default(),
+            waiting: 0,
+        }
+    }
+
+    fn add(
+        &mut self,
+        key: impl Into<sled::InlineArray>,
+        value: impl Into<sled::InlineArray>,
+    ) -> Result<()> {
+        self.batch.insert(key, value);
+        self.waiting += 1;
+        if self.waiting == 1000 {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.waiting = 0;
+        self.tree.apply_batch(mem::take(&mut self.batch))?;
+        self.tree.flush()?;
+        Ok(())
+    }
 }
 
 /// Files, folders, and the folder itself.
@@ -217,8 +333,25 @@ fn sync_all_in(folder: &Path) -> io::Result<()> {
     sync_folder(folder)
 }
 
+/// Makes a folder, if need be, that its owner alone can read.
+pub(super) fn make_private(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut private = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut private, 0o700);
+    match private.create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
 /// Windows cannot open folders and needs no such call.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;
     }

@@ -33,6 +33,17 @@ pub(super) enum Key {
     Retrained(RetrainingKey),
 }
 
+/// See [`Key::group`].
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Group {
+    Settings(Guild),
+    Consent(Guild, Member),
+    Round(RoundKey),
+    Retraining(RetrainingKey),
+    NextNumber(Guild),
+    Left(Guild),
+}
+
 /// What is saved on its own of a round.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Part {
@@ -109,17 +120,35 @@ impl Key {
         bytes
     }
 
-    /// The guild of a record that lies under [`of_guild`].
-    pub fn guild(self) -> Option<Guild> {
+    /// Whose it is.
+    pub fn guild(self) -> Guild {
+        self.group().guild()
+    }
+
+    /// The member whose it is, where it is one member's.
+    pub fn member(self) -> Option<Member> {
         match self {
-            Self::Settings(guild) | Self::Consent(guild, _) => Some(guild),
-            Self::Round(round, _) => Some(round.guild),
-            Self::Retraining(retraining) => Some(retraining.guild),
-            Self::NextNumber(_)
-            | Self::Left(_)
-            | Self::Live(_)
-            | Self::Due(..)
-            | Self::Retrained(_) => None,
+            Self::Consent(_, member)
+            | Self::Round(
+                _,
+                Part::Opinion(member) | Part::Rating(_, member) | Part::Critique(_, member),
+            ) => Some(member),
+            _ => None,
+        }
+    }
+
+    /// What belongs to one thing, its index entries too, is in one group: there is all of it, or
+    /// nothing.
+    pub fn group(self) -> Group {
+        match self {
+            Self::Round(round, _) | Self::Live(round) | Self::Due(_, round) => Group::Round(round),
+            Self::Retraining(retraining) | Self::Retrained(retraining) => {
+                Group::Retraining(retraining)
+            }
+            Self::Settings(guild) => Group::Settings(guild),
+            Self::Consent(guild, member) => Group::Consent(guild, member),
+            Self::NextNumber(guild) => Group::NextNumber(guild),
+            Self::Left(guild) => Group::Left(guild),
         }
     }
 
@@ -156,6 +185,19 @@ impl Key {
             _ => return None,
         };
         rest.is_empty().then_some(key)
+    }
+}
+
+impl Group {
+    pub fn guild(self) -> Guild {
+        match self {
+            Self::Settings(guild)
+            | Self::Consent(guild, _)
+            | Self::NextNumber(guild)
+            | Self::Left(guild) => guild,
+            Self::Round(round) => round.guild,
+            Self::Retraining(retraining) => retraining.guild,
+        }
     }
 }
 

@@ -4,16 +4,21 @@
 //! is what [`MIGRATIONS`] say. Members that a record lacks or has too many are no error where they
 //! have a default. No message tells what a record says, since people's opinions are in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::num::NonZeroU16;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Damaged;
 use super::keys::{Key, Part};
-use crate::deliberation::id::{Member, RoundKey};
+use crate::deliberation::consent::Consent;
+use crate::deliberation::guild::GuildSettings;
+use crate::deliberation::id::{Guild, Member, RoundKey};
+use crate::deliberation::retraining::Retraining;
 use crate::deliberation::round::board::Shown;
 use crate::deliberation::round::{
     Answer, Candidate, CandidateKey, LogEntry, ModelVersions, Opinion, Phase, Place, Rating, Round,
@@ -28,6 +33,9 @@ type Migration = fn(Key, &mut Map<String, Value>);
 
 /// The first one leads from version 1 to version 2, and so on.
 const MIGRATIONS: &[Migration] = &[];
+
+/// The version that is written today.
+pub(super) const NEWEST: usize = MIGRATIONS.len() + 1;
 
 /// The only place where a round is taken apart: what differs between two states of it.
 ///
@@ -52,8 +60,7 @@ pub(super) fn difference(before: Option<&Round>, after: &Round) -> Result<Change
 pub(super) fn rounds(records: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<Round>> {
     let mut rounds: Vec<Round> = Vec::new();
     for (key, bytes) in records {
-        let key =
-            Key::from_bytes(&key).context("a record in the store has no key that is known")?;
+        let key = known(&key)?;
         let Key::Round(round_key, part) = key else {
             continue;
         };
@@ -65,7 +72,7 @@ pub(super) fn rounds(records: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<Round>> {
         let round = rounds
             .last_mut()
             .filter(|round| round.key == round_key)
-            .with_context(|| format!("the {key} is there, and that round's head is not"))?;
+            .ok_or_else(|| Damaged(format!("the {key} is there, and that round's head is not")))?;
         match part {
             Part::Head => unreachable!("handled above"),
             Part::Opinion(member) => {
@@ -74,7 +81,7 @@ pub(super) fn rounds(records: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<Round>> {
             Part::Candidate(candidate) => {
                 ensure!(
                     round.candidates.len() == usize::from(candidate.0),
-                    "the {key} is there, and one before it is not"
+                    Damaged(format!("the {key} is there, and one before it is not"))
                 );
                 round.candidates.push(decode(key, &bytes)?);
             }
@@ -89,6 +96,77 @@ pub(super) fn rounds(records: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<Round>> {
         }
     }
     Ok(rounds)
+}
+
+fn known(key: &[u8]) -> Result<Key> {
+    let unknown = || Damaged("a record in the store has no key that is known".to_owned());
+    Ok(Key::from_bytes(key).ok_or_else(unknown)?)
+}
+
+/// How much is in a store, or in a backup of one.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Contents {
+    pub records: usize,
+    pub guilds: usize,
+    pub rounds: usize,
+}
+
+/// Reads all records of a store, one after another, to see whether that can be done.
+#[derive(Default)]
+pub(super) struct Check {
+    last: Vec<u8>,
+    /// Records of one round, which are read together.
+    round: Vec<(Vec<u8>, Vec<u8>)>,
+    guilds: BTreeSet<Guild>,
+    contents: Contents,
+}
+
+impl Check {
+    /// The next record, in the order of the keys.
+    ///
+    /// # Errors
+    /// [`Damaged`]; a record that a newer Accord wrote.
+    pub fn add(&mut self, bytes: &[u8], record: &[u8]) -> Result<()> {
+        let key = known(bytes)?;
+        let in_order = self.contents.records == 0 || *self.last < *bytes;
+        ensure!(in_order, Damaged(format!("the {key} is not in its place")));
+        self.last = bytes.to_vec();
+        self.contents.records += 1;
+        self.guilds.insert(key.guild());
+        match key {
+            Key::Settings(_) => drop(decode::<GuildSettings>(key, record)?),
+            Key::Consent(..) => drop(decode::<Consent>(key, record)?),
+            Key::Retraining(_) => drop(decode::<Retraining>(key, record)?),
+            Key::NextNumber(_) => drop(decode::<NextNumber>(key, record)?),
+            Key::Left(_) => drop(decode::<Left>(key, record)?),
+            Key::Live(_) | Key::Due(..) | Key::Retrained(_) => {
+                ensure!(
+                    record.is_empty(),
+                    Damaged(format!("the {key} is not empty"))
+                );
+            }
+            Key::Round(_, part) => {
+                if part == Part::Head {
+                    self.contents.rounds += 1;
+                    self.read_round()?;
+                }
+                self.round.push((bytes.to_vec(), record.to_vec()));
+            }
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// [`Damaged`].
+    pub fn finish(&mut self) -> Result<Contents> {
+        self.read_round()?;
+        self.contents.guilds = self.guilds.len();
+        Ok(self.contents)
+    }
+
+    fn read_round(&mut self) -> Result<()> {
+        rounds(mem::take(&mut self.round)).map(drop)
+    }
 }
 
 /// What a round comes to in the store, by key.
@@ -132,8 +210,8 @@ pub(super) fn encode(record: &impl Serialize) -> Result<Vec<u8>> {
         #[serde(flatten)]
         record: &'a T,
     }
-    let v = MIGRATIONS.len() + 1;
-    serde_json::to_vec(&Versioned { v, record }).context("a record cannot be written as JSON")
+    serde_json::to_vec(&Versioned { v: NEWEST, record })
+        .context("a record cannot be written as JSON")
 }
 
 /// Reads a record of any version that there ever was.
@@ -150,7 +228,11 @@ fn decode_with<T: DeserializeOwned>(migrations: &[Migration], key: Key, bytes: &
         v: NonZeroU16,
     }
     // serde_json's own messages quote what they stumble over.
-    let damaged = |_| anyhow!("the {key} in the store is damaged: restore a backup");
+    let damaged = |_| {
+        Damaged(format!(
+            "the {key} in the store is damaged: restore a backup"
+        ))
+    };
     let newest = migrations.len() + 1;
     let Version { v } = serde_json::from_slice(bytes).map_err(damaged)?;
     let v = usize::from(v.get());
@@ -160,13 +242,13 @@ fn decode_with<T: DeserializeOwned>(migrations: &[Migration], key: Key, bytes: &
          newer Accord wrote it, so run that one"
     );
     if v == newest {
-        return serde_json::from_slice(bytes).map_err(damaged);
+        return Ok(serde_json::from_slice(bytes).map_err(damaged)?);
     }
     let mut record = serde_json::from_slice(bytes).map_err(damaged)?;
     for migrate in &migrations[v - 1..] {
         migrate(key, &mut record);
     }
-    T::deserialize(Value::Object(record)).map_err(damaged)
+    Ok(T::deserialize(Value::Object(record)).map_err(damaged)?)
 }
 
 /// The number of a guild's next round.

@@ -1,4 +1,7 @@
+mod backups;
 mod history;
+#[path = "../../tests/support/search.rs"]
+mod search;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -15,9 +18,11 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use self::history::{at, history};
+use self::search::holds_text;
 use super::keys::Part;
 use super::records::{Changes, difference};
 use super::*;
+use crate::deliberation::about::about_member;
 use crate::deliberation::id::Member;
 use crate::deliberation::rating::Likert;
 use crate::deliberation::retraining::tests::retraining;
@@ -84,6 +89,32 @@ fn store() -> (Store, TempDir) {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_erasing_a_member_would_remove_is_in_what_they_are_given(seed: u64) {
+        for round in history(key(7), seed) {
+            let named: BTreeSet<Member> = round
+                .opinions
+                .keys()
+                .copied()
+                .chain(round.ratings.keys().map(|(_, member)| *member))
+                .chain(round.critiques.keys().map(|(_, member)| *member))
+                .chain(round.log.iter().filter_map(|entry| entry.by))
+                .chain(round.candidates.iter().flat_map(|candidate| candidate.reports.clone()))
+                .chain([round.opened_by, Member(1)])
+                .filter(|member| *member != Member::ERASED)
+                .collect();
+            for member in named {
+                let removed = round.clone().erase(member, at(9));
+                prop_assert_eq!(about_member(&round, member).is_some(), removed);
+                let mut without = round.clone();
+                without.erase(member, at(9));
+                let id = format!("{}", member.0);
+                let left = format!("{without:?}");
+                prop_assert!(!removed || id.len() < 10 || !left.contains(&id));
+            }
+        }
+    }
 
     #[test]
     fn every_state_of_a_round_is_read_as_it_was_written(seed: u64) {
@@ -735,13 +766,13 @@ async fn what_was_erased_is_in_no_file_after_rewriting() {
         .unwrap();
     assert_eq!(store.round(key(1)).await.unwrap().unwrap(), round);
     assert!(
-        is_in_a_file(folder.path(), SECRET),
+        holds_text(folder.path(), SECRET),
         "this search finds nothing"
     );
 
     store.rewrite().await.unwrap();
-    assert!(!is_in_a_file(folder.path(), SECRET));
-    assert!(is_in_a_file(folder.path(), "Open it 77 hours a day."));
+    assert!(!holds_text(folder.path(), SECRET));
+    assert!(holds_text(folder.path(), "Open it 77 hours a day."));
     assert_eq!(store.round(key(1)).await.unwrap().unwrap(), round);
     // It goes on as before.
     store.save(Some(&round), &said).await.unwrap();
@@ -825,29 +856,6 @@ async fn a_rewriting_that_fails_leaves_the_store_as_it_was() {
     assert_eq!(store.rounds(GUILD).await.unwrap(), [next]);
 }
 
-/// Whether a text stands in a file, as it is or in one of the compressed leaves.
-fn is_in_a_file(folder: &Path, text: &str) -> bool {
-    const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-    let text = text.as_bytes();
-    let has_text = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text);
-    fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return is_in_a_file(&path, std::str::from_utf8(text).unwrap());
-        }
-        let bytes = fs::read(path).unwrap();
-        let compressed = (0..bytes.len()).filter(|&start| bytes[start..].starts_with(ZSTD));
-        has_text(&bytes)
-            || compressed.into_iter().any(|start| {
-                let mut content = Vec::new();
-                // What a frame holds up to where it is damaged counts too.
-                let _ = zstd::Decoder::new(&bytes[start..])
-                    .map(|decoder| decoder.single_frame().read_to_end(&mut content));
-                has_text(&content)
-            })
-    })
-}
-
 fn folders(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
@@ -912,15 +920,7 @@ async fn a_store_whose_files_are_damaged_is_not_opened() {
     let (store, folder) = store();
     store.save(None, &over(key(1))).await.unwrap();
     store.close().await.unwrap();
-    Store::open(folder.path()).unwrap().close().await.unwrap();
-    let metadata = folder.path().join("tree/metadata");
-    for entry in fs::read_dir(metadata).unwrap() {
-        let path = entry.unwrap().path();
-        if path.to_string_lossy().contains("snapshot_") {
-            let whole = fs::read(&path).unwrap();
-            fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-        }
-    }
+    damage(folder.path());
     let error = Store::open(folder.path()).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -931,21 +931,25 @@ async fn a_store_whose_files_are_damaged_is_not_opened() {
     );
 }
 
+/// Cuts off a file of sled's, of a store that is closed.
+fn damage(folder: &Path) {
+    drop(Store::open(folder).unwrap());
+    // The last handle closes it by itself, soon.
+    drop(Folder::lock(folder).unwrap());
+    let metadata = folder.join("tree/metadata");
+    for entry in fs::read_dir(metadata).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains("snapshot_") {
+            let whole = fs::read(&path).unwrap();
+            fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        }
+    }
+}
+
 /// Records as the first version wrote them: the first column is the key.
 #[tokio::test]
 async fn records_of_the_first_version_are_read() {
-    let text = include_str!("../../tests/fixtures/store-v1.txt");
-    let records: Changes = text
-        .lines()
-        .map(|line| {
-            let (key, record) = line.split_once(' ').unwrap_or((line, ""));
-            let key = (0..key.len())
-                .step_by(2)
-                .map(|at| u8::from_str_radix(&key[at..at + 2], 16).unwrap())
-                .collect();
-            (key, Some(record.as_bytes().to_vec()))
-        })
-        .collect();
+    let records = fixture(1);
     let (store, _folder) = store();
     let put = |draft: &mut Draft| {
         draft.add(records);
@@ -988,6 +992,57 @@ async fn records_of_the_first_version_are_read() {
         [GUILD]
     );
     assert_eq!(store.next_number(GUILD).await.unwrap(), 8);
+    let consent = store.consent(GUILD, Member(1001)).await.unwrap().unwrap();
+    assert!(consent.agreed && !consent.shared);
+    let retrainings = store.retrainings(|_| true).await.unwrap();
+    assert_eq!(retrainings[0].version(), Some("reward-1"));
+    assert!(retrainings[0].holds(GUILD, Member(1001)));
+    assert_eq!(store.check().await.unwrap().rounds, 1);
+}
+
+/// Whoever adds a migration keeps records of the version before it.
+#[test]
+fn there_are_records_of_every_kind_in_every_version() {
+    for version in 1..=records::NEWEST {
+        let kinds: BTreeSet<String> = fixture(version)
+            .keys()
+            .map(|key| {
+                let shown = Key::from_bytes(key).unwrap().to_string();
+                let words = shown.split(' ').filter(|word| word.parse::<u64>().is_err());
+                words.collect::<Vec<_>>().join(" ")
+            })
+            .collect();
+        let all = [
+            "candidate of round of guild",
+            "consent of member of guild",
+            "critique of member in stage of round of guild",
+            "departure from guild",
+            "head of round of guild",
+            "index of round of guild",
+            "next round number of guild",
+            "opinion of member of round of guild",
+            "rating of candidate by member of round of guild",
+            "retraining of guild",
+            "settings of guild",
+        ];
+        assert_eq!(Vec::from_iter(&kinds), all, "version {version}");
+    }
+}
+
+/// Records as they were in a version: a key in hexadecimal digits and a record a line.
+fn fixture(version: usize) -> Changes {
+    let name = format!("tests/fixtures/store-v{version}.txt");
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+    text.lines()
+        .map(|line| {
+            let (key, record) = line.split_once(' ').unwrap_or((line, ""));
+            let key = (0..key.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&key[at..at + 2], 16).unwrap())
+                .collect();
+            (key, Some(record.as_bytes().to_vec()))
+        })
+        .collect()
 }
 
 /// Prints what ARCHITECTURE.md and the README may say.

@@ -103,7 +103,7 @@ pub(super) fn scan(tree: &Tree, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>
         .collect()
 }
 
-const CANNOT_READ: &str = "the store cannot be read";
+pub(super) const CANNOT_READ: &str = "the store cannot be read";
 
 /// How a tree is flushed; tests count, and fail.
 pub(super) type Flush = Box<dyn Fn(&Tree) -> io::Result<()> + Send>;

@@ -416,7 +416,10 @@ async fn a_member_is_given_and_can_erase_everything_that_is_kept_about_them() {
     let what = town.runs(eli, "privacy what", json!({})).await;
     says(&what, "They are deleted 30 days after a round's result");
     let nothing = town.runs(eli, "privacy export", json!({})).await;
-    says(&nothing, "Nothing is kept about you here.");
+    says(
+        &nothing,
+        "Nothing is kept about you in this server's rounds.",
+    );
 
     let card = town.opens_round(json!({})).await;
     let candidates = town.drafts(&card).await;
@@ -427,9 +430,9 @@ async fn a_member_is_given_and_can_erase_everything_that_is_kept_about_them() {
     says(&exported, "What is kept about you in one round.");
     let about: Value = serde_json::from_slice(&exported.attachments[0].bytes).unwrap();
     let own = &night_buses().opinions[4];
-    assert_eq!(about[0]["opinion"]["text"], json!(own));
-    assert_eq!(about[0]["ratings"].as_array().unwrap().len(), 3);
-    let predictions = about[0]["predictions"].as_array().unwrap();
+    assert_eq!(about["rounds"][0]["opinion"]["text"], json!(own));
+    assert_eq!(about["rounds"][0]["ratings"].as_array().unwrap().len(), 3);
+    let predictions = about["rounds"][0]["predictions"].as_array().unwrap();
     assert_eq!(predictions.len(), 3);
     let text = about.to_string();
     assert!(!text.contains("I clean offices"), "{text}");
@@ -437,7 +440,10 @@ async fn a_member_is_given_and_can_erase_everything_that_is_kept_about_them() {
     let erased = town.runs(eli, "privacy erase", json!({})).await;
     says(&erased, "Everything about you in one round is deleted.");
     let again = town.runs(eli, "privacy erase", json!({})).await;
-    says(&again, "Nothing was kept about you here.");
+    says(
+        &again,
+        "Nothing was kept about you in this server's rounds.",
+    );
     let result = town.rating_ends(&card).await;
     says(
         &result,

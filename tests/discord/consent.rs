@@ -164,7 +164,9 @@ async fn text_kept(town: &Town, member: &Person) -> Option<String> {
     let exported = town.runs(member, "privacy export", json!({})).await;
     says(&exported, "It also says whether you agreed to training.");
     let about: Value = serde_json::from_slice(&exported.attachments[0].bytes).unwrap();
-    let training = &about.as_array().unwrap().last().unwrap()["training"];
+    let training = &about["training"];
     assert!(training["agreed"].is_boolean(), "{about}");
-    about[0]["opinion"]["text"].as_str().map(str::to_owned)
+    about["rounds"][0]["opinion"]["text"]
+        .as_str()
+        .map(str::to_owned)
 }

@@ -8,6 +8,7 @@ mod experiment;
 mod failures;
 mod hostile_text;
 mod outcomes;
+mod privacy;
 mod rate_limits;
 #[cfg(unix)]
 mod retraining;

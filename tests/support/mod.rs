@@ -12,6 +12,7 @@ pub mod models;
 pub mod process;
 pub mod random_model;
 pub mod requests;
+pub mod search;
 pub mod town;
 
 use std::io::Write;

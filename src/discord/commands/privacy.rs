@@ -2,9 +2,8 @@
 
 use serde_json::json;
 
-use crate::deliberation::id::Member;
-use crate::deliberation::round::Round;
-use crate::discord::render::{self, Look};
+use crate::deliberation::about::{about_member, about_member_in};
+use crate::discord::render;
 use crate::discord::reply::{Asked, Context, Failure};
 
 /// What Accord knows about you
@@ -24,13 +23,12 @@ pub async fn privacy(_: Context<'_>) -> Result<(), Failure> {
 async fn what(ctx: Context<'_>) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     let days = u32::from(asked.bot.rounds.retention_days);
-    asked
-        .say(
-            asked
-                .wording()
-                .say("privacy-what", &[("days", days.into())]),
-        )
-        .await
+    let snapshots = asked.bot.facilitator.snapshots_kept_for().num_days();
+    let text = asked.wording().say(
+        "privacy-what",
+        &[("days", days.into()), ("snapshots", snapshots.into())],
+    );
+    asked.say(text).await
 }
 
 /// Everything that is kept about you, as a file
@@ -38,21 +36,33 @@ async fn what(ctx: Context<'_>) -> Result<(), Failure> {
 async fn export(ctx: Context<'_>) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     asked.defer().await?;
-    let member = asked.member();
+    let (member, guild) = (asked.member(), asked.guild);
     let facilitator = &asked.bot.facilitator;
-    let rounds = facilitator.rounds(asked.guild).await?;
-    let mut about: Vec<_> = rounds
+    let rounds = facilitator.rounds(guild).await?;
+    let rounds: Vec<_> = rounds
         .iter()
-        .filter_map(|round| about(round, member))
+        .filter_map(|round| about_member(round, member))
         .collect();
-    let mut text = asked
-        .wording()
-        .say("privacy-export", &[("rounds", about.len().into())]);
-    if let Some(consent) = facilitator.store.consent(asked.guild, member).await? {
-        about.push(json!({ "training": consent }));
+    let retrainings: Vec<_> = facilitator
+        .all_retrainings()
+        .iter()
+        .filter_map(|made| about_member_in(made, guild, member))
+        .collect();
+    let consent = facilitator.store.consent(guild, member).await?;
+    let settings = facilitator.store.settings(guild).await?;
+    let changed = settings.changed.filter(|(by, _)| *by == member);
+    let wording = asked.wording();
+    let mut text = wording.say("privacy-export", &[("rounds", rounds.len().into())]);
+    if consent.is_some() {
         text.push(' ');
-        text.push_str(&asked.wording().say("privacy-export-training", &[]));
+        text.push_str(&wording.say("privacy-export-training", &[]));
     }
+    let about = json!({
+        "rounds": rounds,
+        "training": consent,
+        "retrainings": retrainings,
+        "changed_the_settings": changed.map(|(_, at)| at),
+    });
     asked
         .finish_with_file(text, "accord-about-me.json", &about)
         .await
@@ -63,18 +73,12 @@ async fn export(ctx: Context<'_>) -> Result<(), Failure> {
 async fn erase(ctx: Context<'_>) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     asked.defer().await?;
-    let facilitator = &asked.bot.facilitator;
-    let versions = facilitator.versions_trained_on(asked.guild, asked.member());
-    let rounds = facilitator
+    let erased = asked
+        .bot
+        .facilitator
         .erase_member(asked.guild, asked.member())
         .await?;
-    let wording = asked.wording();
-    let mut text = wording.say("privacy-erased", &[("rounds", rounds.into())]);
-    if versions > 0 {
-        text.push(' ');
-        text.push_str(&wording.say("privacy-versions", &[("versions", versions.into())]));
-    }
-    asked.finish(Look::of(text)).await
+    asked.finish(render::erased(asked.wording(), &erased)).await
 }
 
 /// Whether your opinions and ratings may train models
@@ -87,65 +91,4 @@ async fn training(ctx: Context<'_>) -> Result<(), Failure> {
     asked
         .answer(render::consent(asked.wording(), training, consent))
         .await
-}
-
-/// What a round holds about a member, if anything.
-fn about(round: &Round, member: Member) -> Option<serde_json::Value> {
-    let opinion = round.opinions.get(&member);
-    let statement = |key| &round.candidate(key).text;
-    let ratings: Vec<_> = round
-        .ratings_of(member)
-        .map(|(key, rating)| {
-            json!({
-                "statement": statement(key),
-                "agreement": rating.agreement,
-                "quality": rating.quality,
-                "agreement_again": rating.again,
-                "reactions": rating.digits,
-                "at": rating.at,
-            })
-        })
-        .collect();
-    let predictions: Vec<_> = round
-        .candidates
-        .iter()
-        .filter_map(|candidate| {
-            let predicted = candidate.predictions.get(&member)?;
-            Some(json!({ "statement": candidate.text, "predicted_agreement": predicted.mean() }))
-        })
-        .collect();
-    let critiques: Vec<_> = round
-        .critiques
-        .iter()
-        .filter(|((_, critic), _)| *critic == member)
-        .map(|(_, text)| text)
-        .collect();
-    let acts: Vec<_> = round
-        .log
-        .iter()
-        .filter(|entry| entry.by == Some(member))
-        .collect();
-    let reports: Vec<_> = round
-        .candidates
-        .iter()
-        .filter(|candidate| candidate.reports.contains(&member))
-        .map(|candidate| &candidate.text)
-        .collect();
-    let nothing = opinion.is_none()
-        && ratings.is_empty()
-        && critiques.is_empty()
-        && acts.is_empty()
-        && reports.is_empty();
-    (!nothing).then(|| {
-        json!({
-            "round": round.key.number,
-            "question": round.question,
-            "opinion": opinion,
-            "ratings": ratings,
-            "predictions": predictions,
-            "critiques": critiques,
-            "acts": acts,
-            "reports": reports,
-        })
-    })
 }

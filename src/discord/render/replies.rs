@@ -10,6 +10,7 @@ use crate::discord::custom_id::CustomId;
 use crate::discord::neutral;
 use crate::discord::sentences::admission;
 use crate::discord::wording::Wording;
+use crate::facilitator::erasure::{Erased, Learned};
 use crate::facilitator::platform::View;
 
 /// The member's opinion was saved, as `round` has it now.
@@ -56,6 +57,24 @@ pub fn opinion_saved(wording: &Wording, round: &Round, member: Member) -> Look {
     } else {
         look
     }
+}
+
+/// Everything about a member was erased: what stays.
+pub fn erased(wording: &Wording, erased: &Erased) -> Look {
+    let mut text = wording.say("privacy-erased", &[("rounds", erased.rounds.into())]);
+    let Learned { own, elsewhere } = &erased.learned;
+    if !own.is_empty() {
+        text.push(' ');
+        text.push_str(&wording.say("privacy-versions", &[("versions", own.join(", ").into())]));
+    }
+    if *elsewhere > 0 {
+        text.push(' ');
+        text.push_str(&wording.say(
+            "privacy-versions-elsewhere",
+            &[("versions", (*elsewhere).into())],
+        ));
+    }
+    Look::of(text)
 }
 
 /// Enough to recognise it.

@@ -166,7 +166,7 @@ async fn a_drafting_whose_authors_are_erased_stops_and_may_begin_anew() {
     host.models.next([Mishap::Hangs]);
     let key = in_drafting(&host).await;
     let erased = host.facilitator.erase_member(GUILD, Member(1)).await;
-    assert_eq!(erased.unwrap(), 1);
+    assert_eq!(erased.unwrap().rounds, 1);
     host.until(key, "too few").await;
     host.write(key, [7]).await;
     let round = host.until(key, "rating").await;

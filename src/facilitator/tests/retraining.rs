@@ -12,6 +12,7 @@ use crate::deliberation::guild::{GuildSettings, Training};
 use crate::deliberation::record::{Deliberation, RatedStatement};
 use crate::deliberation::retraining::{How, Model, Refused, Retraining, State};
 use crate::deliberation::round::ModelVersions;
+use crate::facilitator::erasure::Learned;
 use crate::facilitator::retraining::{Control, Ended, Estimate, HeldUp, Order, Trainer};
 use crate::training::card::tests::{better, card};
 use crate::training::card::{Card, Judged};
@@ -471,8 +472,13 @@ async fn who_has_everything_erased_is_in_no_training_any_more_and_counted_in_ver
     host.trainer.next([Plan::Waits]);
     host.asks_for(REWARD).await.unwrap();
     host.until_told(Control::Go).await;
+    let said = "Member number 4 thinks so";
+    let data = host.folder.path().join("data");
+    assert!(holds_text(&data, said));
     let erased = host.facilitator.erase_member(GUILD, Member(4)).await;
-    assert_eq!(erased.unwrap(), 8);
+    assert_eq!(erased.unwrap().rounds, 8);
+    // Not only later, when the training has stopped.
+    assert!(!holds_text(host.folder.path(), said));
     let (_, retraining) = host.until_retrained().await;
     assert_eq!(retraining.erased, 0);
     let data: Vec<bool> = host
@@ -483,8 +489,9 @@ async fn who_has_everything_erased_is_in_no_training_any_more_and_counted_in_ver
         .collect();
     assert_eq!(data, [true, false]);
 
-    assert_eq!(host.facilitator.versions_trained_on(GUILD, Member(3)), 1);
-    assert_eq!(host.facilitator.versions_trained_on(GUILD, Member(4)), 0);
+    let learned_from = |member| host.facilitator.versions_trained_on(GUILD, Member(member));
+    assert_eq!(learned_from(3).own, ["reward-1"]);
+    assert_eq!(learned_from(4), Learned::default());
     let taken_back = host
         .facilitator
         .set_consent(GUILD, Member(3), Training::Off)

@@ -1,0 +1,298 @@
+//! Forgetting: members and guilds on demand, texts whose time is over; in the store, in what is
+//! trained on, and in the snapshots.
+//!
+//! Nobody is told that something is erased before all of that is done. What was interrupted is done
+//! again: by whoever asked for it, or by the next sweep.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use chrono::TimeDelta;
+
+use super::Facilitator;
+use super::platform::Platform;
+use super::retraining::{remove_guild_files, remove_work_folder};
+use crate::deliberation::id::{Guild, Member, RoundKey};
+use crate::deliberation::retraining::Retraining;
+use crate::deliberation::round::{Round, Time};
+use crate::store::Store;
+use crate::store::snapshots::{Renewed, Snapshots, Stale};
+
+/// What was erased, and what has learned from it and stays.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Erased {
+    /// Rounds in which there was something.
+    pub rounds: usize,
+    pub learned: Learned,
+    pub snapshots: Renewed,
+}
+
+/// Trained versions that learned from somebody.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Learned {
+    /// Names of the guild's own versions.
+    pub own: Vec<String>,
+    /// How many there are of other guilds, which the guild shared with.
+    pub elsewhere: usize,
+}
+
+impl Learned {
+    /// From a member of a guild, or from anybody there.
+    pub(super) fn from<'a>(
+        known: impl IntoIterator<Item = &'a Retraining>,
+        guild: Guild,
+        member: Option<Member>,
+    ) -> Self {
+        let mut learned = Self::default();
+        for made in known {
+            let holds = match member {
+                Some(member) => made.holds(guild, member),
+                None => !contributors_of(made, guild).is_empty(),
+            };
+            match made.version() {
+                Some(version) if holds && made.key.guild == guild => {
+                    learned.own.push(version.to_owned());
+                }
+                Some(_) if holds => learned.elsewhere += 1,
+                _ => {}
+            }
+        }
+        learned
+    }
+}
+
+impl<P: Platform> Facilitator<P> {
+    /// Removes everything about a member from a guild's rounds, from what is trained on, from the
+    /// snapshots and from the disk, also what they said about training.
+    ///
+    /// # Errors
+    /// The store's; a snapshot that cannot be written; Accord is being stopped before a training has
+    /// ended.
+    pub async fn erase_member(self: &Arc<Self>, guild: Guild, member: Member) -> Result<Erased> {
+        let learned = self.versions_trained_on(guild, member);
+        let mut erased = 0;
+        for mut round in self.rounds(guild).await? {
+            // In most there is nothing: they need not be taken up.
+            if !round.erase(member, self.clock.now()) {
+                continue;
+            }
+            let changed = self
+                .update(round.key, |round, now| round.erase(member, now))
+                .await?;
+            erased += usize::from(changed);
+        }
+        self.store.remove_consent(guild, member).await?;
+        anonymise_settings(&self.store, guild, member).await?;
+        self.erase_in_retrainings(guild, member).await?;
+        let snapshots = self.renew_snapshots(Stale::Member(guild, member)).await?;
+        self.store.rewrite().await?;
+        Ok(Erased {
+            rounds: erased,
+            learned,
+            snapshots,
+        })
+    }
+
+    /// The bot was removed from a guild: its rounds stop, and are deleted after a while.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn guild_left(self: &Arc<Self>, guild: Guild) -> Result<()> {
+        // Also those that are over and of which something is still to be shown.
+        let rounds = self.all_live().into_iter().map(|live| live.round().key);
+        for key in rounds.filter(|key| key.guild == guild) {
+            self.update(key, |round, now| {
+                round.place_gone(now);
+                // Nothing can be shown there any more.
+                round.settle();
+            })
+            .await?;
+        }
+        self.stop_retrainings(guild).await?;
+        self.store.guild_left(guild, self.clock.now()).await?;
+        // It shares nothing any more.
+        self.forget_all_who_left().await
+    }
+
+    /// Deletes texts whose time is over, but for those that are kept for training, and the guilds that
+    /// the bot left long ago; whether there was something.
+    ///
+    /// # Errors
+    /// The store's; a snapshot that cannot be written.
+    pub async fn delete_what_expired(self: &Arc<Self>) -> Result<bool> {
+        let now = self.clock.now();
+        let expired = self.store.expired(now).await?;
+        if !expired.is_empty() {
+            self.delete_texts_of(&expired).await?;
+        }
+        let left = self.store.guilds_left_before(now - GUILD_KEPT_FOR).await?;
+        for &guild in &left {
+            // The store last: by what is in it, all is done again if it is interrupted.
+            self.erase_retrainings(guild).await?;
+            let _alone = self.backing_up.lock().await;
+            let stale = Stale::Guild(guild);
+            let snapshots = &self.backups.snapshots;
+            self.store.renew_snapshots(snapshots, stale).await?;
+            self.store.erase_guild(guild).await?;
+        }
+        let any = !expired.is_empty() || !left.is_empty();
+        if any {
+            self.store.rewrite().await?;
+            let (rounds, guilds) = (expired.len(), left.len());
+            tracing::info!(rounds, guilds, "deleted what expired");
+        }
+        Ok(any)
+    }
+
+    /// In the snapshots first: by what is in the store, it is done again if it is interrupted. There,
+    /// texts that are kept for training are deleted too, whose authors may say no at any time; the next
+    /// snapshot has them.
+    async fn delete_texts_of(self: &Arc<Self>, expired: &[RoundKey]) -> Result<()> {
+        let _alone = self.backing_up.lock().await;
+        let mut without_texts = Vec::new();
+        for &key in expired {
+            let mut round: Round = self.round(key).await?;
+            round.delete_texts(&BTreeSet::new());
+            without_texts.push(round);
+        }
+        let stale = Stale::Rounds(without_texts);
+        let snapshots = &self.backups.snapshots;
+        self.store.renew_snapshots(snapshots, stale).await?;
+        for &key in expired {
+            self.delete_texts(key).await?;
+        }
+        Ok(())
+    }
+
+    /// What was erased in the store is erased in the snapshots too.
+    pub(super) async fn renew_snapshots(&self, stale: Stale) -> Result<Renewed> {
+        let _alone = self.backing_up.lock().await;
+        let snapshots = &self.backups.snapshots;
+        let renewed = self.store.renew_snapshots(snapshots, stale).await?;
+        if renewed.removed > 0 {
+            let removed = renewed.removed;
+            tracing::error!(
+                removed,
+                "damaged snapshots were removed with what was erased"
+            );
+        }
+        Ok(renewed)
+    }
+}
+
+/// [`Facilitator::erase_member`] while no bot runs on this data folder.
+///
+/// # Errors
+/// The store's; a file that cannot be written or removed.
+pub async fn erase_member_while_stopped(
+    store: &Store,
+    data_dir: &Path,
+    guild: Guild,
+    member: Member,
+    now: Time,
+) -> Result<Erased> {
+    let known = store.retrainings(|_| true).await?;
+    let learned = Learned::from(&known, guild, Some(member));
+    let mut erased = 0;
+    for before in store.rounds(guild).await? {
+        let mut round = before.clone();
+        if round.erase(member, now) {
+            store.save(Some(&before), &round).await?;
+            erased += 1;
+        }
+    }
+    store.remove_consent(guild, member).await?;
+    anonymise_settings(store, guild, member).await?;
+    forget_while_stopped(store, data_dir, known, guild, &BTreeSet::from([member])).await?;
+    let snapshots = Snapshots::in_data_dir(data_dir);
+    let stale = Stale::Member(guild, member);
+    let snapshots = store.renew_snapshots(&snapshots, stale).await?;
+    store.rewrite().await?;
+    Ok(Erased {
+        rounds: erased,
+        learned,
+        snapshots,
+    })
+}
+
+/// Removes all of a guild, but for the number of its next round, while no bot runs on this data folder.
+///
+/// # Errors
+/// The store's; a file that cannot be written or removed.
+pub async fn erase_guild_while_stopped(
+    store: &Store,
+    data_dir: &Path,
+    guild: Guild,
+) -> Result<Erased> {
+    let rounds = store.rounds(guild).await?.len();
+    let (own, others): (Vec<_>, Vec<_>) = store
+        .retrainings(|_| true)
+        .await?
+        .into_iter()
+        .partition(|made| made.key.guild == guild);
+    drop(own);
+    let learned = Learned::from(&others, guild, None);
+    let members = others.iter().flat_map(|made| contributors_of(made, guild));
+    let members = members.collect();
+    forget_while_stopped(store, data_dir, others, guild, &members).await?;
+    let folder = data_dir.to_owned();
+    tokio::task::spawn_blocking(move || remove_guild_files(&folder, guild)).await??;
+    let snapshots = Snapshots::in_data_dir(data_dir);
+    let snapshots = store
+        .renew_snapshots(&snapshots, Stale::Guild(guild))
+        .await?;
+    store.erase_guild(guild).await?;
+    store.rewrite().await?;
+    Ok(Erased {
+        rounds,
+        learned,
+        snapshots,
+    })
+}
+
+async fn forget_while_stopped(
+    store: &Store,
+    data_dir: &Path,
+    known: Vec<Retraining>,
+    guild: Guild,
+    members: &BTreeSet<Member>,
+) -> Result<()> {
+    for before in known {
+        let mut made = before.clone();
+        for &member in members {
+            made.forget(guild, member);
+            if made.key.guild == guild {
+                made.anonymise(member);
+            }
+        }
+        if made != before {
+            store.save_retraining(&made).await?;
+        }
+        // What is under way without data begins anew, and nothing else needs them.
+        if made.is_over() || made.data.is_none() {
+            remove_work_folder(data_dir, made.key)?;
+        }
+    }
+    Ok(())
+}
+
+async fn anonymise_settings(store: &Store, guild: Guild, member: Member) -> Result<()> {
+    let mut settings = store.settings(guild).await?;
+    if settings.anonymise(member) {
+        store.save_settings(guild, &settings).await?;
+    }
+    Ok(())
+}
+
+fn contributors_of(made: &Retraining, guild: Guild) -> BTreeSet<Member> {
+    let data = made.data.iter();
+    data.flat_map(|data| &data.contributors)
+        .filter(|(of, _)| *of == guild)
+        .map(|(_, member)| *member)
+        .collect()
+}
+
+/// After the bot left a guild, its rounds are kept so long.
+pub(super) const GUILD_KEPT_FOR: TimeDelta = TimeDelta::days(30);
