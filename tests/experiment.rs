@@ -227,7 +227,7 @@ impl Case {
         let out = self.path(name);
         let out = out.to_str().unwrap();
         let mut command = support::accord(&["experiment", "--data", &self.data, "--out", out]);
-        command.args(options).env("ACCORD_GENERATOR__REDRAWS", "4");
+        command.args(options).env("ACCORD_GENERATOR__REDRAWS", "1");
         command
     }
 }

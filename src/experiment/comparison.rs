@@ -1,6 +1,6 @@
 //! Which arm a group would rather have.
 
-use super::arm::is_pipeline;
+use super::arm::{Arm, is_pipeline};
 use super::case::{ArmRatings, Case, Source};
 use super::statistics::agreement::{divisiveness, mean};
 use super::statistics::win_rate::{Tally, WinRate, win_rate};
@@ -22,11 +22,10 @@ pub fn compare_all(groups: &[ArmRatings]) -> Vec<Comparison> {
     let mut labels: Vec<&String> = groups.iter().flat_map(ArmRatings::keys).collect();
     labels.sort();
     labels.dedup();
-    let others = ["sft", "few-shot", "zero-shot", "best-opinion"];
     // Known arms in their own order, then those that a file names otherwise.
     labels.sort_by_key(|label| {
-        let place = others.iter().position(|other| other == label);
-        (place.unwrap_or(others.len()), *label)
+        let place = Arm::ALL.iter().position(|arm| arm.label() == **label);
+        (place.unwrap_or(Arm::ALL.len()), *label)
     });
     let is_pair = |ours: &str, theirs: &str| {
         (is_pipeline(ours) && !is_pipeline(theirs))
@@ -39,8 +38,6 @@ pub fn compare_all(groups: &[ArmRatings]) -> Vec<Comparison> {
         }
     }
     pairs.retain(|pair| pair.mean.tally != Tally::default());
-    // `sft` sorts before the pipeline, which matters more.
-    pairs.sort_by_key(|pair| !is_pipeline(&pair.ours));
     pairs
 }
 
@@ -167,7 +164,7 @@ mod tests {
             .iter()
             .map(|pair| format!("{} {}", pair.ours, pair.theirs))
             .collect();
-        let expected: Vec<String> = ["accord-nash", "accord-utilitarian"]
+        let expected: Vec<String> = ["accord-utilitarian", "accord-nash"]
             .iter()
             .flat_map(|ours| {
                 ["sft", "zero-shot", "best-opinion", "somebody"]

@@ -65,7 +65,7 @@ pub fn report(cases: &[Case], setup: &Setup) -> Report {
     let best_of_chart = best_of_chart(&best);
     let sections = [
         introduction(cases, setup),
-        win_rates(&headline, &comparisons, &win_rates_chart, setup),
+        win_rates(&headline, &comparisons, &win_rates_chart),
         given_ratings(cases),
         arms(cases, &judged),
         divided(cases),
@@ -124,12 +124,7 @@ trained on invented ratings, it tells which statement such ratings would favour,
     )
 }
 
-fn win_rates(
-    headline: &[&Comparison],
-    comparisons: &[Comparison],
-    chart: &Chart,
-    setup: &Setup,
-) -> String {
+fn win_rates(headline: &[&Comparison], comparisons: &[Comparison], chart: &Chart) -> String {
     let verdicts: String = headline
         .iter()
         .map(|pair| format!("- {}\n", verdict(&pair.theirs, &pair.mean)))
@@ -146,12 +141,9 @@ topics held out from training.
 {verdicts}
 ![{}]({WIN_RATES})
 
-{}
-The judge, {}, had no part in choosing.
-",
+{}",
         chart.alt_text,
-        comparison_table(comparisons),
-        setup.judge,
+        comparison_table(comparisons)
     )
 }
 
