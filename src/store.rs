@@ -578,4 +578,4 @@ fn put_next_number(draft: &mut Draft, guild: Guild, next: u32) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,8 +6,6 @@ mod memory;
 mod restarts;
 mod retraining;
 mod rounds;
-#[path = "../../tests/support/search.rs"]
-mod search;
 mod trouble;
 
 use std::time::{Duration, Instant};
@@ -16,7 +14,6 @@ use tempfile::TempDir;
 
 use self::fakes::{Call, FakePlatform, Fate, Mishap, Scripted, phase_name, refused, unavailable};
 use self::retraining::ScriptedTrainer;
-use self::search::holds_text;
 use super::erasure::GUILD_KEPT_FOR;
 use super::retraining::Parts;
 use super::*;
@@ -25,6 +22,7 @@ use crate::deliberation::rating::Likert;
 use crate::deliberation::retraining::{Guilds, Hours, Limits};
 use crate::deliberation::round::{CandidateKey, Phase, RatingMode, Verdict};
 use crate::store::snapshots::Snapshots;
+use crate::store::tests::search::holds_text;
 
 const GUILD: Guild = Guild(1);
 const SQUARE: Channel = Channel(10);

@@ -134,11 +134,11 @@ impl Check {
         self.contents.records += 1;
         self.guilds.insert(key.guild());
         match key {
-            Key::Settings(_) => drop(decode::<GuildSettings>(key, record)?),
-            Key::Consent(..) => drop(decode::<Consent>(key, record)?),
-            Key::Retraining(_) => drop(decode::<Retraining>(key, record)?),
-            Key::NextNumber(_) => drop(decode::<NextNumber>(key, record)?),
-            Key::Left(_) => drop(decode::<Left>(key, record)?),
+            Key::Settings(_) => can_be_read::<GuildSettings>(key, record)?,
+            Key::Consent(..) => can_be_read::<Consent>(key, record)?,
+            Key::Retraining(_) => can_be_read::<Retraining>(key, record)?,
+            Key::NextNumber(_) => can_be_read::<NextNumber>(key, record)?,
+            Key::Left(_) => can_be_read::<Left>(key, record)?,
             Key::Live(_) | Key::Due(..) | Key::Retrained(_) => {
                 ensure!(
                     record.is_empty(),
@@ -167,6 +167,10 @@ impl Check {
     fn read_round(&mut self) -> Result<()> {
         rounds(mem::take(&mut self.round)).map(drop)
     }
+}
+
+fn can_be_read<T: DeserializeOwned>(key: Key, record: &[u8]) -> Result<()> {
+    decode::<T>(key, record).map(|_| ())
 }
 
 /// What a round comes to in the store, by key.

@@ -1,7 +1,7 @@
 mod backups;
 mod history;
 #[path = "../../tests/support/search.rs"]
-mod search;
+pub(crate) mod search;
 
 use std::collections::BTreeSet;
 use std::env;
