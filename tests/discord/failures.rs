@@ -231,6 +231,22 @@ async fn drafting_that_fails_is_tried_again_and_the_card_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_does_not_answer_in_time_is_tried_again_and_the_card_says_so() {
+    let town = Town::with(Failing::too_slow(1, models::remembering().await).await).await;
+    let card = town.opens_round(json!({})).await;
+    town.all_write(&card).await;
+    town.organises("round close", json!({})).await;
+    let why = "The language model did not answer in time.";
+    let card = town.card_says(&card, why).await;
+    says(&card, "It did not work yet. It is tried again");
+    town.passes(TimeDelta::seconds(31));
+    assert_eq!(town.candidates(&card).await.len(), 3);
+    let card = town.card_says(&card, "Rate the candidates until").await;
+    assert!(!card.text().contains(why), "{}", card.text());
+    town.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_posted_twice_when_discord_fails() {
     let town = Town::new().await;
     let card = town.opens_round(json!({})).await;
