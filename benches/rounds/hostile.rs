@@ -38,6 +38,9 @@ pub struct Args {
 /// By so much the bot's memory may grow from the first tenth of the inputs to the last, in MiB.
 const GROWTH: u64 = 150;
 
+/// So many send them.
+const PEOPLE: usize = 400;
+
 /// So many are on their way at a time.
 const AT_ONCE: usize = 24;
 
@@ -59,11 +62,21 @@ async fn bot_survives(inputs: usize, seed: u64) -> bool {
     let discord = &town.discord;
     discord.wait_at_most(Duration::from_secs(600));
     // Who may do everything, and people whose names are recognised.
-    let everything = discord.role(town.guild, "Everything", Permissions::MANAGE_GUILD);
-    discord.give_role(&town.olga, everything);
-    let named = ["Zwirnhild Ypsilanti", "Zwirnhild Obergurgl"];
-    let mut people = named.map(|name| discord.member(town.guild, name)).to_vec();
-    people.push(town.olga.clone());
+    let everything = discord.role(
+        town.guild,
+        "Everything",
+        Permissions::MANAGE_GUILD | Permissions::MANAGE_MESSAGES,
+    );
+    // So many that nobody is told to wait.
+    let mut people = Vec::new();
+    for number in 1..=PEOPLE {
+        let name = format!("Zwirnhild {number}");
+        let person = discord.member(town.guild, &name);
+        if number % 4 == 0 {
+            discord.give_role(&person, everything);
+        }
+        people.push(person);
+    }
 
     let mut host = Host::new();
     host.set("ACCORD_GENERATOR__CANDIDATES", 2);

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use accord::deliberation::admission::Admission;
 use accord::deliberation::distribution::RatingDistribution;
 use accord::deliberation::id::{Channel, Guild, Member, RoundKey};
 use accord::deliberation::round::{Candidate, Place, Provenance, RatingMode, Round, Terms, Time};
@@ -27,6 +28,7 @@ pub fn open(guild: GuildId, number: u32, channel: ChannelId, rating: RatingMode)
         notify: None,
         retention_days: 30,
         training: false,
+        admission: Admission::Everyone,
     };
     let key = RoundKey {
         guild: Guild(guild.get()),

@@ -110,38 +110,6 @@ async fn reactions_count_that_were_set_while_the_connection_was_lost() {
     town.ends().await;
 }
 
-/// Discord asks to reconnect, ends the session, or is silent; each time the bot is told what it missed,
-/// or reads it.
-#[tokio::test(flavor = "multi_thread")]
-async fn reactions_count_however_the_connection_ends() {
-    let town = Town::new().await;
-    let card = town.opens_round(json!({})).await;
-    let candidates = town.drafts(&card).await;
-    town.react(&candidates, &[&[0, 0, 0, 0, 6], &[3; 5], &[3; 5]]);
-    let discord = &town.discord;
-    let resumes = async |times| {
-        let again = || (discord.resumed() == times).then_some(());
-        discord.wait_until("the session to be resumed", again).await;
-    };
-    let [ada, ben, cem, dina] = ["Ada", "Ben", "Cem", "Dina"].map(|name| town.member(name));
-
-    discord.ask_to_reconnect();
-    ada.reacts(&candidates[0], &digit(6));
-    resumes(1).await;
-    discord.close_gateway(4000);
-    ben.reacts(&candidates[0], &digit(6));
-    resumes(2).await;
-    assert_eq!(discord.identified(), 1);
-    discord.invalidate_sessions();
-    cem.reacts(&candidates[0], &digit(6));
-    dina.reacts(&candidates[0], &digit(6));
-    let result = town.all_have_rated(&card).await;
-    says(&result, "5 of 5 participants rated it: 5 agree");
-    assert_eq!(discord.identified(), 2);
-    assert_nothing_twice(&town, &card);
-    town.ends().await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_candidate_whose_message_was_deleted_cannot_win() {
     let town = Town::new().await;
