@@ -219,6 +219,12 @@ pub struct ModelSettings {
     pub reward_engine: RewardEngine,
     /// How many versions of each kind a bot keeps in memory, at least 1.
     pub resident: usize,
+    /// How long a bot waits for the candidates of one drafting, as `1h`.
+    #[serde(deserialize_with = "duration")]
+    pub draft_within: TimeDelta,
+    /// How long it waits for the predictions of one participant's ratings.
+    #[serde(deserialize_with = "duration")]
+    pub predict_within: TimeDelta,
 }
 
 impl ModelSettings {

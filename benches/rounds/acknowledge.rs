@@ -3,16 +3,14 @@
 //! People come to three rounds. Others wait to be drafted for, so that the models are busy all the
 //! while.
 
-use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-use serenity::all::ChannelId;
-use sysinfo::{Pid, ProcessesToUpdate, System};
+use sysinfo::System;
 
-use crate::support::discord::Message;
+use crate::figures::cpu_time;
+use crate::queue::Queue;
 use crate::support::process::Host;
-use crate::support::town::{Town, has_button, thread_of};
+use crate::support::town::Town;
 use crate::visits;
 
 pub async fn run(args: &visits::Args) -> bool {
@@ -53,62 +51,4 @@ pub async fn run(args: &visits::Args) -> bool {
     );
     bot.stop().await;
     visits::summarise(&answers)
-}
-
-/// Rounds that are only there to be drafted for.
-struct Queue<'a> {
-    town: &'a Town,
-    channel: ChannelId,
-    cards: RefCell<Vec<Message>>,
-}
-
-impl<'a> Queue<'a> {
-    fn new(town: &'a Town) -> Self {
-        Self {
-            town,
-            channel: town.discord.channel(town.guild, "depot"),
-            cards: RefCell::default(),
-        }
-    }
-
-    /// With one round that is being drafted for, and three that wait.
-    async fn fill(&self) {
-        while self.waiting() < 4 {
-            let card = self.town.opens_round_in(self.channel, json!({})).await;
-            visits::write_and_close(self.town, &card).await;
-            self.cards.borrow_mut().push(card);
-        }
-    }
-
-    async fn keep_full(&self) -> ! {
-        loop {
-            self.fill().await;
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-
-    fn drafted(&self) -> usize {
-        let cards = self.cards.borrow();
-        let drafted = cards.iter().filter(|card| {
-            let messages = self.town.discord.messages(thread_of(card));
-            messages
-                .iter()
-                .any(|message| has_button(message, "candidate:"))
-        });
-        drafted.count()
-    }
-
-    /// Also the one that is being drafted for.
-    fn waiting(&self) -> usize {
-        self.cards.borrow().len() - self.drafted()
-    }
-}
-
-/// The time for which a process has kept a core busy.
-fn cpu_time(process: u32) -> Duration {
-    let id = Pid::from_u32(process);
-    let mut system = System::new();
-    system.refresh_processes(ProcessesToUpdate::Some(&[id]), true);
-    let process = system.process(id).expect("the bot runs");
-    Duration::from_millis(process.accumulated_cpu_time())
 }

@@ -11,6 +11,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
+use crate::figures::{heading, line, percentile};
 use crate::people::{exponential, id_on, pause, round_of};
 use crate::support::discord::{Interaction, Message, Person};
 use crate::support::night_buses;
@@ -245,10 +246,7 @@ pub fn summarise(answers: &[Answer]) -> bool {
     for answer in answers {
         kinds.entry(answer.kind).or_default().push(answer);
     }
-    println!(
-        "{:<14} {:>6} {:>10} {:>10} {:>10} {:>10}",
-        "milliseconds", "number", "p50", "p90", "p99", "max"
-    );
+    heading();
     for (kind, answers) in &kinds {
         line(kind, &times(answers.iter().copied()));
     }
@@ -262,27 +260,10 @@ pub fn summarise(answers: &[Answer]) -> bool {
     percentile(&all, 99) < PROMISED
 }
 
-fn line(kind: &str, times: &[Duration]) {
-    let ms = |percent| percentile(times, percent).as_secs_f64() * 1000.0;
-    println!(
-        "{kind:<14} {:>6} {:>10.1} {:>10.1} {:>10.1} {:>10.1}",
-        times.len(),
-        ms(50),
-        ms(90),
-        ms(99),
-        ms(100)
-    );
-}
-
 /// In ascending order; what was not answered counts as answered when Discord gave up.
 fn times<'a>(answers: impl Iterator<Item = &'a Answer>) -> Vec<Duration> {
     let times = answers.map(|answer| answer.took.unwrap_or(Duration::from_secs(3)));
     let mut times: Vec<Duration> = times.collect();
     times.sort();
     times
-}
-
-/// The least time within which so many percent are.
-fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
 }

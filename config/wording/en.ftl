@@ -97,6 +97,7 @@ state-drafting-failed =
         [one] It did not work yet. It is tried again { $when }. No opinion is lost.
        *[other] It did not work { $failures } times. It is tried again { $when }. No opinion is lost.
     }
+state-too-slow = The language model did not answer in time.
 state-posting = The candidates are being posted.
 state-rating-closes = Rate the candidates until { $when }.
 state-rated =

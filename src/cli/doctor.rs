@@ -69,6 +69,8 @@ pub async fn checks(
         reward_model,
         reward_engine,
         resident: _,
+        draft_within: _,
+        predict_within: _,
     } = &config.models;
     let prompts = config
         .prompts()

@@ -338,6 +338,9 @@ fn bounded(
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
     use serde_json::{Value, json};
 
     use super::*;
@@ -620,6 +623,67 @@ mod tests {
             row[field] = bad;
             let error = serde_json::from_str::<RatingRow>(&row.to_string()).unwrap_err();
             assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    /// What may stand where something else is expected.
+    fn anything() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            (0_i64..9).prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            " *[a-z]{8,30} *".prop_map(Value::from),
+            select(vec![0, 9, 10, 1000, 1001, 4000, 4001]).prop_map(|long| "é".repeat(long).into()),
+            vec((1_i64..8).prop_map(Value::from), 0..5).prop_map(Value::from),
+            vec("[a-z]{8,30}".prop_map(Value::from), 0..5).prop_map(Value::from),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn whatever_is_read_is_within_the_bounds_and_read_again_as_it_was(
+            changes in vec((select(vec![
+                "/id", "/question", "/opinions", "/opinions/1", "/statements", "/statements/0/text",
+                "/statements/0/agreement", "/statements/0/agreement/2", "/statements/0/quality", "/weights",
+                "/topic", "/unknown",
+            ]), anything()), 0..3),
+        ) {
+            let mut json = complete();
+            for (place, value) in changes {
+                if let Some(found) = json.pointer_mut(place) {
+                    *found = value;
+                } else if let Some(object) = json.as_object_mut() {
+                    object.insert(place[1..].to_owned(), value);
+                }
+            }
+            if let Ok(read) = serde_json::from_value::<Deliberation>(json) {
+                prop_assert!(read.opinions.len() >= FEWEST_OPINIONS);
+                for opinion in &read.opinions {
+                    prop_assert!(OPINION_CHARACTERS.contains(&opinion.chars().count()));
+                }
+                for statement in &read.statements {
+                    prop_assert_eq!(statement.agreement.len(), read.opinions.len());
+                    let ratings = statement.agreement.iter().flatten().chain(&statement.quality);
+                    prop_assert!(ratings.into_iter().all(|rating| (1..=7).contains(rating)));
+                }
+                let written = serde_json::to_string(&read).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Deliberation>(&written).unwrap(), read);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_reading_of_a_row_panic(text: String) {
+            let _ = serde_json::from_str::<RatingRow>(&text);
+            let _ = toml::from_str::<Deliberation>(&text);
+            let row = json!({ "question": text, "opinion": text, "statement": text });
+            if let Ok(row) = serde_json::from_value::<RatingRow>(row) {
+                prop_assert_eq!(row.opinion, text.trim());
+            }
         }
     }
 }

@@ -144,6 +144,9 @@ pub enum Phase {
         failures: u32,
         /// Not before.
         retry_at: Option<Time>,
+        /// Whether a model had not answered in time when it failed last.
+        #[serde(default)]
+        too_slow: bool,
     },
     /// The candidates of the last stage are being posted and seeded.
     Posting {

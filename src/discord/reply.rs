@@ -286,6 +286,10 @@ pub async fn report(error: FrameworkError<'_, Arc<Bot>, Failure>) {
         FrameworkError::Setup { error, .. } => {
             log_broken(&error, "setup");
         }
+        // Its name may be anything.
+        FrameworkError::UnknownInteraction { .. } => {
+            tracing::warn!("somebody ran a command that Accord does not have");
+        }
         other => log_broken(&Failure::Broken(anyhow::anyhow!("{other}")), "dispatch"),
     }
 }

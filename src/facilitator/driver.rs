@@ -15,6 +15,7 @@ use rand::Rng;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
+use super::models::TooSlow;
 use super::platform::{Platform, PlatformError, View};
 use super::{Facilitator, Live};
 use crate::deliberation::distribution::RatingDistribution;
@@ -565,7 +566,8 @@ impl<P: Platform> Facilitator<P> {
                     error = format!("{error:#}"),
                     "drafting failed and is tried again"
                 );
-                self.save_change(live, |round, now| round.drafting_failed(now))
+                let too_slow = error.is::<TooSlow>();
+                self.save_change(live, |round, now| round.drafting_failed(too_slow, now))
                     .await
             }
         };
@@ -586,7 +588,7 @@ impl<P: Platform> Facilitator<P> {
             );
             // The store says itself when it is broken.
             let _ = self
-                .save_change(live, |round, now| round.drafting_failed(now))
+                .save_change(live, |round, now| round.drafting_failed(false, now))
                 .await;
         }
     }

@@ -3,11 +3,13 @@
 mod resident;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use thiserror::Error;
 
 use crate::config::Config;
 use crate::deliberation::arm::Arm;
@@ -74,6 +76,14 @@ pub trait Models: Send + Sync + 'static {
     }
 }
 
+/// A model did not answer within the time that the settings give it.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("no answer within {}, see {setting} in the settings", humantime::format_duration(*.within))]
+pub struct TooSlow {
+    pub setting: &'static str,
+    pub within: Duration,
+}
+
 /// The models in this process.
 pub struct LocalModels {
     config: Config,
@@ -99,8 +109,16 @@ impl Models for LocalModels {
         seed: u64,
         drafted: &'a (dyn Fn(usize) + Send + Sync),
     ) -> BoxFuture<'a, Result<Vec<Candidate>>> {
-        self.draft_candidates(versions, input, names, seed, drafted)
-            .boxed()
+        let candidates = self.draft_candidates(versions, input, names, seed, drafted);
+        async move {
+            let limit = self.config.models.draft_within;
+            let drafted = within("models.draft_within", limit, candidates).await;
+            if is_too_slow(&drafted) {
+                self.resident.forget_generator(&versions.generator);
+            }
+            drafted
+        }
+        .boxed()
     }
 
     fn predict<'a>(
@@ -110,13 +128,21 @@ impl Models for LocalModels {
         opinion: &'a str,
         statements: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Vec<RatingDistribution>>> {
-        async move {
+        let predictions = async move {
             let model = self
                 .resident
                 .reward_model(&self.config, &versions.reward_model)
                 .await?;
             let opinion = model.readable(opinion)?;
             model.predict(question, &opinion, statements).await
+        };
+        async move {
+            let limit = self.config.models.predict_within;
+            let predicted = within("models.predict_within", limit, predictions).await;
+            if is_too_slow(&predicted) {
+                self.resident.forget_reward_model(&versions.reward_model);
+            }
+            predicted
         }
         .boxed()
     }
@@ -275,6 +301,24 @@ impl LocalModels {
         });
         Ok(candidates.collect())
     }
+}
+
+/// # Errors
+/// [`TooSlow`], and those of `answer`.
+async fn within<T>(
+    setting: &'static str,
+    limit: TimeDelta,
+    answer: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let within = limit.to_std().expect("settings are longer than nothing");
+    match tokio::time::timeout(within, answer).await {
+        Ok(answered) => answered,
+        Err(_) => Err(TooSlow { setting, within }.into()),
+    }
+}
+
+fn is_too_slow<T>(answer: &Result<T>) -> bool {
+    answer.as_ref().is_err_and(|error| error.is::<TooSlow>())
 }
 
 /// For people: `SmolLM2-135M-Instruct + shipped`.

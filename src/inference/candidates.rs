@@ -162,6 +162,9 @@ fn without_quotes(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     const STATEMENT: &str =
         "Keep the library open on Sundays, and pay the staff who then work double.";
@@ -266,5 +269,41 @@ mod tests {
             "Here is a statement:\nKeep the library open.\n"
         ));
         assert!(has_whole_paragraph("Keep the library open.\n\n"));
+    }
+
+    /// What a generator writes when all goes wrong.
+    fn written() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            4 => "[a-zA-Z]{1,8} ",
+            2 => select(vec![
+                "\n", "\n\n", "\u{2028}", "\t", "**", "__", "`", "# ", "> ", "1. ", "- ", "\"", "“", "”",
+                "‘", "'", "«", "»", "„", ". ", "! ", "? ", "…", "。", "3.5 ", ":", "Statement: ", "Sure! ",
+                "Here is a statement:\n", "<|im_end|>", "<|", "|>", "\u{202e}", "\u{0301}", "\0", "🇩",
+            ])
+            .prop_map(str::to_owned),
+        ];
+        vec(part, 0..30).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn whatever_is_written_becomes_one_paragraph_of_it_or_nothing(written in written()) {
+            has_whole_paragraph(&written);
+            if let Ok(text) = clean(&written) {
+                prop_assert!(text.unicode_words().count() >= LEAST_WORDS, "{text:?}");
+                prop_assert!(!text.contains(['\n', '\t', '`']), "{text:?}");
+                prop_assert!(!text.contains("**") && !text.contains("<|im_end|>"), "{text:?}");
+                prop_assert_eq!(text.trim(), &text);
+                // No word that was not written, in the order in which they were.
+                let mut rest = written.as_str();
+                for word in text.unicode_words() {
+                    let at = rest.find(word);
+                    prop_assert!(at.is_some(), "{word:?} of {text:?}");
+                    rest = &rest[at.unwrap() + word.len()..];
+                }
+            }
+        }
     }
 }

@@ -284,6 +284,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn prompts() -> Prompts {
         Prompts::new(
@@ -355,6 +356,29 @@ mod tests {
                 .contains("Opinion 1: No. Statement: yes Rating: 7\n"),
             "{messages:?}"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_adds_a_line_to_a_prompt(question: String, opinion: String, candidate: String) {
+            let lines = |text: &str| text.lines().count();
+            let tame = prompts().rating("Why?", "Because.", &["So."]).unwrap();
+            let prompt = prompts().rating(&question, &opinion, &[&candidate]).unwrap();
+            prop_assert_eq!(lines(&prompt.prefix), lines(&tame.prefix));
+            prop_assert_eq!(lines(&prompt.continuations[0]), lines(&tame.continuations[0]));
+            let all = format!("{}{}", prompt.prefix, prompt.continuations[0]);
+            prop_assert!(!all.contains(|c: char| c.is_control() && c != '\n'), "{all:?}");
+
+            let opinions = [opinion, candidate];
+            let brief = Brief {
+                question: &question,
+                opinions: &opinions,
+                revision: None,
+            };
+            let user = prompts().generator_messages(&brief).unwrap().user;
+            let tame = first_draft(&["Because.".to_owned(), "So.".to_owned()]).user;
+            prop_assert_eq!(lines(&user), lines(&tame));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -632,6 +633,63 @@ async fn a_kill_while_the_store_is_being_opened_loses_nothing() {
         assert_eq!(store.round(key(1)).await.unwrap().unwrap(), round);
         store.close().await.unwrap();
     }
+}
+
+/// A power failure may leave any part of what was written last.
+#[tokio::test]
+async fn a_last_write_that_is_torn_is_there_wholly_or_not_at_all() {
+    let (store, folder) = store();
+    let first = in_rating(key(1));
+    store.save(None, &first).await.unwrap();
+    let before = fs::read(newest_log(folder.path())).unwrap().len();
+    let second = over(key(2));
+    store.save(None, &second).await.unwrap();
+    let log = newest_log(folder.path());
+    let whole = fs::read(&log).unwrap();
+    assert!(before > 0 && before < whole.len());
+
+    let mut torn: Vec<Vec<u8>> = Vec::new();
+    for cut in (before..whole.len()).step_by(((whole.len() - before) / 8).max(1)) {
+        torn.push(whole[..cut].to_vec());
+        // The file has its length, but not what was written.
+        let mut zeros = whole.clone();
+        zeros[cut..].fill(0);
+        torn.push(zeros);
+        let mut flipped = whole.clone();
+        flipped[cut] ^= 0x10;
+        torn.push(flipped);
+    }
+    torn.push(whole.clone());
+    let mut complete = 0;
+    for bytes in torn {
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(folder.path(), copy.path());
+        fs::write(newest_log(copy.path()), &bytes).unwrap();
+        let store = Store::open(copy.path()).unwrap();
+        let mut rounds = store.rounds(GUILD).await.unwrap();
+        if rounds.len() == 2 {
+            assert_eq!(rounds.pop().unwrap(), second);
+            complete += 1;
+        }
+        assert_eq!(rounds, [first.clone()]);
+        // It can be written again.
+        store.save(None, &second).await.unwrap();
+        store.close().await.unwrap();
+        let store = Store::open(copy.path()).unwrap();
+        assert_eq!(
+            store.rounds(GUILD).await.unwrap(),
+            [first.clone(), second.clone()]
+        );
+    }
+    assert_eq!(complete, 1);
+}
+
+/// What sled has written last.
+fn newest_log(folder: &Path) -> PathBuf {
+    let metadata = fs::read_dir(folder.join("tree/metadata")).unwrap();
+    let logs = metadata.map(|entry| entry.unwrap().path());
+    let is_log = |path: &PathBuf| path.to_string_lossy().contains("log_");
+    logs.filter(is_log).max().unwrap()
 }
 
 /// Under a limit of the size of files, writing fails as it does when a disk is full.

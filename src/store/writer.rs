@@ -11,7 +11,7 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::Receiver;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use tokio::sync::{oneshot, watch};
 
 use super::StoreBroken;
@@ -150,13 +150,15 @@ impl Writer {
                 tree,
                 changes: Changes::new(),
             };
-            let (mut saved, mut reads, mut last) = (Vec::new(), Vec::new(), None);
+            let (mut saved, mut reads) = (Vec::new(), Vec::new());
+            let (mut rewrites, mut closing) = (Vec::new(), None);
             for job in iter::once(job).chain(jobs.try_iter()) {
                 match job {
                     Job::Change(change) => saved.push(change(&mut draft)),
                     Job::Read(read) => reads.push(read),
-                    Job::Rewrite(_) | Job::Close(_) => {
-                        last = Some(job);
+                    Job::Rewrite(rewritten) => rewrites.push(rewritten),
+                    Job::Close(closed) => {
+                        closing = Some(closed);
                         break;
                     }
                 }
@@ -164,13 +166,16 @@ impl Writer {
             self.write(draft.changes)?;
             saved.into_iter().for_each(|tell| tell());
             reads.into_iter().for_each(|read| read(tree));
-            match last {
-                Some(Job::Rewrite(rewritten)) => {
-                    let result = self.rewrite()?;
-                    let _ = rewritten.send(result);
+            // Everybody waits for a rewriting: those that were asked for together are one.
+            if !rewrites.is_empty() {
+                let result = self.rewrite()?;
+                for rewritten in rewrites {
+                    let result = result.as_ref().map_err(|error| anyhow!("{error:#}"));
+                    let _ = rewritten.send(result.copied());
                 }
-                Some(Job::Close(closed)) => return Ok(Some(closed)),
-                _ => {}
+            }
+            if closing.is_some() {
+                return Ok(closing);
             }
         }
         Ok(None)

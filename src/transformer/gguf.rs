@@ -360,6 +360,8 @@ mod tests {
     use super::*;
     use candle_core::Tensor;
     use candle_core::quantized::{GgmlDType, gguf_file};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     #[test]
     fn metadata_and_tensors_are_read_back() {
@@ -436,6 +438,63 @@ mod tests {
                 }
             }
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn whatever_follows_the_magic_number_is_read_or_refused(
+            version in 0_u32..5,
+            tensors in small_or_any(),
+            keys in small_or_any(),
+            rest in vec(entry(), 0..6),
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("any.gguf");
+            let mut bytes = b"GGUF".to_vec();
+            bytes.extend(version.to_le_bytes());
+            bytes.extend(tensors.to_le_bytes());
+            bytes.extend(keys.to_le_bytes());
+            bytes.extend(rest.concat());
+            if let Ok(file) = GgufFile::open(&rewrite(&path, &bytes)) {
+                prop_assert!(matches!(version, 2 | 3));
+                prop_assert_eq!(file.content.tensor_infos.len() as u64, tensors);
+            }
+        }
+    }
+
+    fn small_or_any() -> impl Strategy<Value = u64> {
+        prop_oneof![4 => 0_u64..4, 1 => any::<u64>()]
+    }
+
+    /// Metadata, or a tensor, nearly as it should be.
+    fn entry() -> impl Strategy<Value = Vec<u8>> {
+        let length = prop_oneof![4 => 0_u64..8, 1 => any::<u64>()];
+        let name = prop_oneof![
+            Just(b"k".to_vec()),
+            Just(b"general.alignment".to_vec()),
+            vec(any::<u8>(), 0..8)
+        ];
+        (
+            name,
+            any::<bool>(),
+            length,
+            0_u32..14,
+            vec(any::<u8>(), 0..40),
+        )
+            .prop_map(|(name, true_length, length, kind, value)| {
+                let length = if true_length {
+                    name.len() as u64
+                } else {
+                    length
+                };
+                let mut bytes = length.to_le_bytes().to_vec();
+                bytes.extend(name);
+                bytes.extend(kind.to_le_bytes());
+                bytes.extend(value);
+                bytes
+            })
     }
 
     #[test]

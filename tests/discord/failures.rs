@@ -1,14 +1,19 @@
 //! A round goes on whatever fails: the bot, its connection, Discord, the models, and people who delete
 //! things.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use accord::deliberation::id::{Guild, Member};
+use accord::store::Store;
 
 use crate::support::bot;
 use crate::support::discord::{BOT, Fault, Message};
 use crate::support::models::{self, Failing};
+use crate::support::process::Host;
 use crate::support::town::{
-    Town, digit, has_button, press, rate_in_private, says, statement_of, thread_of, write,
+    Town, digit, has_button, open_form, press, rate_in_private, says, statement_of, thread_of,
+    write,
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -231,6 +236,22 @@ async fn drafting_that_fails_is_tried_again_and_the_card_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_does_not_answer_in_time_is_tried_again_and_the_card_says_so() {
+    let town = Town::with(Failing::too_slow(1, models::remembering().await).await).await;
+    let card = town.opens_round(json!({})).await;
+    town.all_write(&card).await;
+    town.organises("round close", json!({})).await;
+    let why = "The language model did not answer in time.";
+    let card = town.card_says(&card, why).await;
+    says(&card, "It did not work yet. It is tried again");
+    town.passes(TimeDelta::seconds(31));
+    assert_eq!(town.candidates(&card).await.len(), 3);
+    let card = town.card_says(&card, "Rate the candidates until").await;
+    assert!(!card.text().contains(why), "{}", card.text());
+    town.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_posted_twice_when_discord_fails() {
     let town = Town::new().await;
     let card = town.opens_round(json!({})).await;
@@ -267,6 +288,59 @@ async fn nothing_is_lost_or_posted_twice_when_discord_fails() {
     town.card_says(&card, "**Consensus.**").await;
     assert_nothing_twice(&town, &card);
     town.ends().await;
+}
+
+/// Until the bot has been refused, or not been answered, again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_goes_on_after_discord_was_out_of_order_for_long() {
+    let limited = Fault::RateLimited {
+        retry_after: Duration::from_secs(1),
+        global: true,
+    };
+    let faults = [
+        limited,
+        Fault::Refused(500, 0),
+        Fault::Html(502),
+        Fault::Silence,
+    ];
+    let rounds = faults.map(|fault| async move {
+        let town = Town::new().await;
+        let discord = &town.discord;
+        let card = town.opens_round(json!({})).await;
+        discord.wait_for_thread(town.square).await;
+        town.all_write(&card).await;
+        town.organises("round close", json!({})).await;
+
+        // While the candidates are drafted and posted.
+        out_of_order(&town, &fault).await;
+        let candidates = town.candidates(&card).await;
+        town.react(&candidates, &[&[6; 5], &[2; 5], &[2; 5]]);
+        town.card_says(&card, "5 of 5 participants have rated")
+            .await;
+        // While rating closes.
+        town.passes(TimeDelta::minutes(2));
+        out_of_order(&town, &fault).await;
+        let result = town.result(&card).await;
+        says(&result, statement_of(&candidates[0]));
+        town.card_says(&card, "**Consensus.**").await;
+        assert_nothing_twice(&town, &card);
+        town.ends().await;
+    });
+    futures::future::join_all(rounds).await;
+}
+
+/// Nothing in channels can be done, until the bot has tried six times at least.
+async fn out_of_order(town: &Town, fault: &Fault) {
+    let discord = &town.discord;
+    discord.disturb_all("* /channels/**", fault.clone());
+    let before = discord.calls_to("* /channels/**").len();
+    discord
+        .wait_until("the bot to try again", || {
+            let tried = discord.calls_to("* /channels/**").len() - before;
+            (tried >= 6).then_some(())
+        })
+        .await;
+    discord.be_well();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -316,5 +390,55 @@ fn assert_nothing_twice(town: &Town, card: &Message) {
             let transcript = town.discord.transcript(town.square);
             assert!(seen.insert(button.custom_id.clone()), "{transcript}");
         }
+    }
+}
+
+/// Under a limit of the size of files, writing fails as it does when a disk is full.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_ends_the_bot_which_has_all_that_it_acknowledged() {
+    let town = Town::without_a_bot().await;
+    town.discord.wait_at_most(Duration::from_secs(120));
+    let mut host = Host::new();
+    host.limit_files(100);
+    let mut bot = host.start(&town.discord);
+    bot.listens(&town.discord).await;
+    let card = town.opens_round(json!({})).await;
+
+    let mut saved = BTreeMap::new();
+    let fills = async {
+        for number in 1.. {
+            let name = format!("Member {number}");
+            let member = town.discord.member(town.guild, &name);
+            let form = open_form(&member, &card, "opinion:").await;
+            // Nothing that could be compressed.
+            let text: String = (0..1000).map(|_| rand::random_range('一'..'龠')).collect();
+            let sent = member.submits(&form, json!({ "text": text }));
+            let reply = sent.reply().await;
+            if !has_button(&reply, "withdraw:") {
+                says(&reply, "Something went wrong");
+                break;
+            }
+            saved.insert(Member(member.id.get()), text);
+        }
+        // The process ends meanwhile.
+        std::future::pending::<()>().await;
+    };
+    let ended = tokio::select! {
+        () = fills => unreachable!("it waits for the end"),
+        ended = bot.ends() => ended,
+    };
+    assert_eq!(ended.code(), Some(1), "{}", host.log());
+    assert!(
+        host.log()
+            .contains("cannot be written, and nothing is saved")
+    );
+
+    let store = Store::open(&host.store()).unwrap();
+    let rounds = store.rounds(Guild(town.guild.get())).await.unwrap();
+    assert!(!saved.is_empty());
+    for (member, text) in saved {
+        let there = &rounds[0].opinions[&member];
+        assert_eq!(there.text.as_deref(), Some(&*text), "{member}");
     }
 }

@@ -71,6 +71,7 @@ use tokio::sync::watch;
 pub use self::answers::{Choice, Interaction, Modal};
 pub use self::calls::Call;
 pub use self::faults::Fault;
+pub use self::interactions::Kind;
 pub use self::mentions::{Ping, Pinged};
 pub use self::messages::{Attachment, Component, Message};
 pub use self::people::{InChannel, Person};

@@ -10,6 +10,7 @@ use accord::deliberation::round::{Candidate, DraftInput, ModelVersions, Revision
 use accord::deliberation::welfare::WelfareFunction;
 use accord::facilitator::models::{LocalModels, Models};
 use anyhow::{Result, bail};
+use chrono::TimeDelta;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, OnceCell};
@@ -173,12 +174,26 @@ pub struct Failing {
     models: Arc<dyn Models>,
     /// Draftings that are still to fail.
     left: AtomicUsize,
+    /// Whose failures they are; the test's own if there is none.
+    by: Option<Arc<dyn Models>>,
 }
 
 impl Failing {
     pub fn times(failures: usize, models: Arc<dyn Models>) -> Arc<Self> {
-        let left = AtomicUsize::new(failures);
-        Arc::new(Self { models, left })
+        Self::by(None, failures, models)
+    }
+
+    /// Where the first draftings are given a millisecond.
+    pub async fn too_slow(draftings: usize, models: Arc<dyn Models>) -> Arc<Self> {
+        let mut config = super::config();
+        config.models.draft_within = TimeDelta::milliseconds(1);
+        let impatient = LocalModels::new(config, Arc::default()).unwrap();
+        Self::by(Some(Arc::new(impatient)), draftings, models)
+    }
+
+    fn by(by: Option<Arc<dyn Models>>, left: usize, models: Arc<dyn Models>) -> Arc<Self> {
+        let left = AtomicUsize::new(left);
+        Arc::new(Self { models, left, by })
     }
 }
 
@@ -203,10 +218,11 @@ impl Models for Failing {
         let fails = self
             .left
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
-        if fails.is_ok() {
-            return async { bail!("the test asked for this") }.boxed();
+        match &self.by {
+            Some(by) if fails.is_ok() => by.draft(versions, input, names, seed, drafted),
+            None if fails.is_ok() => async { bail!("the test asked for this") }.boxed(),
+            _ => self.models.draft(versions, input, names, seed, drafted),
         }
-        self.models.draft(versions, input, names, seed, drafted)
     }
 
     fn predict<'a>(

@@ -17,6 +17,8 @@ use super::discord::FakeDiscord;
 pub struct Host {
     folder: TempDir,
     settings: BTreeMap<&'static str, String>,
+    /// In KiB.
+    largest_file: Option<u32>,
 }
 
 impl Host {
@@ -30,7 +32,13 @@ impl Host {
             folder,
             // Which drafts can be used depends on the machine: nobody's test is to fail for it.
             settings: BTreeMap::from([("ACCORD_GENERATOR__REDRAWS", 30.to_string())]),
+            largest_file: None,
         }
+    }
+
+    /// No file may become larger, as if the disk were full, from its next start on.
+    pub fn limit_files(&mut self, kib: u32) {
+        self.largest_file = Some(kib);
     }
 
     /// Sets a variable of its environment, such as `ACCORD_GENERATOR__CANDIDATES`, from its next
@@ -65,7 +73,15 @@ impl Host {
             options.open(self.log_file()).unwrap()
         };
         let identified = discord.identified();
-        let child = Command::new(env!("CARGO_BIN_EXE_accord"))
+        let program = env!("CARGO_BIN_EXE_accord");
+        let mut command = Command::new(program);
+        if let Some(kib) = self.largest_file {
+            // In blocks of 512 bytes; the signal would kill the process.
+            let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", 2 * kib);
+            command = Command::new("sh");
+            command.args(["-c", &limit, program]);
+        }
+        let child = command
             .arg("bot")
             .current_dir(self.folder.path())
             .env("ACCORD_DATA_DIR", self.folder.path())
@@ -124,7 +140,7 @@ impl BotProcess {
 
     /// Never ends, and panics if the bot does.
     pub async fn runs(&mut self) -> ! {
-        let status = self.ended().await;
+        let status = self.ends().await;
         panic!("the bot ended by itself with {status}");
     }
 
@@ -137,10 +153,11 @@ impl BotProcess {
     /// With SIGTERM, as hosts stop it.
     pub async fn stop(mut self) -> ExitStatus {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-        self.ended().await
+        self.ends().await
     }
 
-    async fn ended(&mut self) -> ExitStatus {
+    /// By itself.
+    pub async fn ends(&mut self) -> ExitStatus {
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;

@@ -291,6 +291,7 @@ impl Round {
                 since: now,
                 failures: 0,
                 retry_at: None,
+                too_slow: false,
             };
         }
         enough

@@ -211,12 +211,16 @@ impl Round {
     }
 
     /// Drafting failed: it is tried again after half a minute, then after ever longer times, at most
-    /// a quarter of an hour.
-    pub fn drafting_failed(&mut self, now: Time) {
+    /// a quarter of an hour. `was_too_slow`: a model did not answer in time.
+    pub fn drafting_failed(&mut self, was_too_slow: bool, now: Time) {
         if let Phase::Drafting {
-            failures, retry_at, ..
+            failures,
+            retry_at,
+            too_slow,
+            ..
         } = &mut self.phase
         {
+            *too_slow = was_too_slow;
             *failures += 1;
             let seconds = 30 << (*failures - 1).min(5);
             *retry_at = Some(now + TimeDelta::seconds(seconds.min(900)));
@@ -521,6 +525,7 @@ impl Round {
                 since: now,
                 failures: 0,
                 retry_at: None,
+                too_slow: false,
             };
             return;
         }

@@ -25,8 +25,17 @@ pub fn state(wording: &Wording, view: &View<'_>) -> String {
         }
         Phase::TooFew { .. } => vec![opinions(wording, round), wording.say("state-too-few", &[])],
         Phase::Drafting {
-            failures, retry_at, ..
-        } => drafting(wording, round, view.progress, *failures, *retry_at),
+            failures,
+            retry_at,
+            too_slow,
+            ..
+        } => {
+            let mut lines = drafting(wording, round, view.progress, *failures, *retry_at);
+            if retry_at.is_some() && *too_slow {
+                lines.push(wording.say("state-too-slow", &[]));
+            }
+            lines
+        }
         Phase::Posting { .. } => vec![wording.say("state-posting", &[])],
         Phase::Rating { .. } => rating(wording, round),
         Phase::Concluded { at, result } => vec![

@@ -163,8 +163,8 @@ fn while_drafting_the_card_tells_how_far_it_is() {
         &look(&host(), &wording(), &view, Item::Card),
         &["5 of 16 drafts are ready."],
     );
-    round.drafting_failed(at(24 * 60));
-    round.drafting_failed(at(24 * 60));
+    round.drafting_failed(false, at(24 * 60));
+    round.drafting_failed(false, at(24 * 60));
     shows(
         &drawn(&round, Item::Card),
         &["It did not work 2 times. It is tried again <t:1800086460:R>. No opinion is lost."],

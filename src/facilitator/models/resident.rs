@@ -60,6 +60,16 @@ impl Resident {
         let key = held_as(config, Kind::Reward, name).await?;
         self.reward_models.get(&key, room, load).await
     }
+
+    /// A version of the generator that does not answer any more: it is loaded anew when it is needed.
+    pub(super) fn forget_generator(&self, name: &str) {
+        self.generators.forget(name);
+    }
+
+    /// The same of the reward model.
+    pub(super) fn forget_reward_model(&self, name: &str) {
+        self.reward_models.forget(name);
+    }
 }
 
 /// What is in use in a guild: its own versions, or else the host's. `None`: the host's.
@@ -322,6 +332,13 @@ impl<T> Shelf<T> {
         let (_, latest) = held.last().context("one was just put there")?;
         Ok(latest.clone())
     }
+
+    /// Lets go of what has that name, with any card; not while another is being loaded.
+    fn forget(&self, name: &str) {
+        if let Ok(mut held) = self.0.try_lock() {
+            held.retain(|(held, _)| held.split(' ').next() != Some(name));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -419,6 +436,9 @@ mod tests {
         assert!(get("c").await, "b makes room");
         assert!(!get("a").await);
         assert!(get("b").await);
+        shelf.forget("b");
+        assert!(!get("a").await);
+        assert!(get("b").await, "it was let go");
     }
 
     #[tokio::test]

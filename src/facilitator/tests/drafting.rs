@@ -98,6 +98,27 @@ async fn a_model_that_fails_or_panics_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_model_that_does_not_answer_in_time_is_told_apart_until_it_is_tried_again() {
+    let host = Host::new().await;
+    host.models.next([Mishap::TooSlow, Mishap::Fails]);
+    let key = host.opens().await;
+    host.write(key, 1..=3).await;
+    host.close_early(key).await;
+    for (failed, slow) in [(1, true), (2, false)] {
+        eventually("it has failed", async || {
+            let phase = host.round(key).await.phase;
+            let waits = matches!(phase, Phase::Drafting { failures, too_slow, .. }
+                if failures == failed && too_slow == slow);
+            waits.then_some(())
+        })
+        .await;
+        host.until_quiet().await;
+        host.clock.advance(TimeDelta::minutes(2));
+    }
+    host.until_shown(key, Item::RatingOpen { stage: 0 }).await;
+}
+
+#[tokio::test]
 async fn the_driver_rests_while_a_drafting_is_under_way_that_had_failed() {
     let host = Host::new().await;
     host.models.next([Mishap::Fails, Mishap::Hangs]);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use futures::FutureExt;
@@ -17,7 +18,7 @@ use crate::deliberation::retraining::{Retraining, State};
 use crate::deliberation::round::board::Item;
 use crate::deliberation::round::{Candidate, DraftInput, ModelVersions, Phase, Provenance, Round};
 use crate::deliberation::welfare::WelfareFunction;
-use crate::facilitator::models::Models;
+use crate::facilitator::models::{Models, TooSlow};
 use crate::facilitator::platform::{Platform, PlatformError, RetrainingView, View};
 use crate::facilitator::retraining::TrainingProgress;
 
@@ -373,6 +374,7 @@ impl Platform for FakePlatform {
 /// What a drafting does instead of drafting.
 pub enum Mishap {
     Fails,
+    TooSlow,
     Panics,
     Hangs,
     /// Drafts two, and goes on when [`Scripted::go_on`] is notified.
@@ -423,6 +425,10 @@ impl Scripted {
         match mishap {
             None => {}
             Some(Mishap::Fails) => bail!("out of memory"),
+            Some(Mishap::TooSlow) => bail!(TooSlow {
+                setting: "models.draft_within",
+                within: Duration::from_secs(3600),
+            }),
             Some(Mishap::Panics) => panic!("a model that panics on purpose"),
             Some(Mishap::Hangs) => pending().await,
             Some(Mishap::Waits) => {

@@ -174,7 +174,7 @@ impl History {
     }
 
     fn draft(&mut self, members: &[Member]) {
-        self.step(|round, _, now| round.drafting_failed(now));
+        self.step(|round, _, now| round.drafting_failed(false, now));
         self.step(|round, rng, now| {
             let stage = round.stages.len();
             let candidates = (0..6).map(|_| candidate(members, rng, now)).collect();

@@ -417,6 +417,9 @@ fn rated_statements(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     #[test]
     fn the_question_is_what_the_description_asks_or_else_the_topic() {
@@ -467,6 +470,70 @@ mod tests {
                     .iter()
                     .all(|member| member.opinion == group[0].opinion)
             );
+        }
+    }
+
+    /// A number of a comment or a participant, now and then none.
+    fn number() -> impl Strategy<Value = String> {
+        prop_oneof![
+            8 => (0_u64..6).prop_map(|number| number.to_string()),
+            1 => select(vec!["", "-1", "x", "1.0", "18446744073709551616", "\"", " 2 "])
+                .prop_map(str::to_owned),
+        ]
+    }
+
+    fn words() -> impl Strategy<Value = String> {
+        prop_oneof![
+            3 => "[a-z ,]{10,40}",
+            1 => select(vec!["", "\"\"", "a\nb", "\0", "\u{202e}", "?", "Why is that so?"])
+                .prop_map(str::to_owned),
+        ]
+    }
+
+    fn quoted(text: &str) -> String {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    }
+
+    proptest! {
+        #[test]
+        fn a_conversation_is_imported_within_the_bounds_or_refused(
+            topic in words(),
+            description in words(),
+            comments in vec((number(), number(), number(), number(), number(), words()), 0..8),
+            votes in vec((number(), vec(select(vec!["1", "0", "-1", "", "2"]), 0..7)), 0..12),
+            votes_are_clean: bool,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let write = |name: &str, text: String| {
+                fs::write(folder.path().join(name), text).unwrap();
+            };
+            write(
+                SUMMARY,
+                format!("topic,{}\nconversation-description,{}\n", quoted(&topic), quoted(&description)),
+            );
+            let mut text = "comment-id,author-id,agrees,disagrees,moderated,comment-body\n".to_owned();
+            for (id, author, agrees, disagrees, moderated, body) in comments {
+                let body = quoted(&body);
+                text += &format!("{id},{author},{agrees},{disagrees},{moderated},{body}\n");
+            }
+            write(COMMENTS, text);
+            let mut text = "participant,0,1,2,3,4,5\n".to_owned();
+            for (participant, mut cast) in votes {
+                if votes_are_clean {
+                    cast.retain(|vote| *vote != "2");
+                }
+                text += &format!("{participant},{}\n", cast.join(","));
+            }
+            write(VOTES, text);
+            if let Ok(imported) = read(folder.path(), "town") {
+                prop_assert!(imported.members <= imported.authors);
+                for deliberation in imported.deliberations {
+                    // What is read from a file is within the bounds.
+                    let json = serde_json::to_string(&deliberation).unwrap();
+                    let read: Deliberation = serde_json::from_str(&json).unwrap();
+                    prop_assert_eq!(read, deliberation);
+                }
+            }
         }
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{Html, IntoResponse, Json, Response};
-use serde_json::json;
+use serde_json::{Value, json};
+use serenity::all::{GatewayIntents, GuildId};
 
 use super::FakeDiscord;
 use super::calls::Call;
@@ -192,6 +193,12 @@ fn html(status: u16) -> Response {
 
 /// The gateway's failures.
 impl FakeDiscord {
+    /// Sends an event that nothing has caused to whoever hears of a guild.
+    pub fn send_event(&self, event: &'static str, guild: GuildId, data: &Value) {
+        let always = GatewayIntents::empty();
+        self.change(|world| world.dispatch(event, always, Some(guild), data));
+    }
+
     /// Closes all connections as Discord does; 4000 and most others allow to resume.
     pub fn close_gateway(&self, code: u16) {
         self.change(|world| world.gateway.close_all(code));
@@ -237,7 +244,7 @@ impl FakeDiscord {
     }
 
     /// Grants the application a privileged intent.
-    pub fn grant_intents(&self, intents: serenity::all::GatewayIntents) {
+    pub fn grant_intents(&self, intents: GatewayIntents) {
         self.change(|world| world.gateway.granted |= intents);
     }
 }

@@ -4,7 +4,7 @@
 //! `tries_to_press` returns why.
 
 use serde_json::{Value, json};
-use serenity::all::{ChannelId, GuildId, Permissions, UserId};
+use serenity::all::{ChannelId, GuildId, MessageId, Permissions, UserId};
 
 use super::FakeDiscord;
 use super::answers::{Interaction, Modal};
@@ -215,6 +215,23 @@ impl Person {
     pub fn leaves(&self) {
         self.discord
             .change(|world| world.remove_member(self.guild, self.id));
+    }
+
+    /// Sends what only a forged client would: nothing of it is checked.
+    pub fn forges(
+        &self,
+        kind: Kind,
+        channel: ChannelId,
+        message: Option<MessageId>,
+        data: Value,
+    ) -> Interaction {
+        self.interacts(Act {
+            kind,
+            name: "forged",
+            channel,
+            message,
+            data,
+        })
     }
 
     /// Sends an interaction to the bot.

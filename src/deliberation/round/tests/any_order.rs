@@ -180,7 +180,7 @@ impl Scene {
                 0 => round.close_opinions(now),
                 1 => round.open_rating(now),
                 2 => round.close_rating(&THRESHOLDS, &mut self.rng, now),
-                3 => round.drafting_failed(now),
+                3 => round.drafting_failed(false, now),
                 4 => round.predicted(Member(3), []),
                 _ => round.drafted(stage.into(), Vec::new(), &mut self.rng, now),
             },
@@ -333,7 +333,7 @@ impl Scene {
         match due {
             Due::CloseOpinions => self.round.close_opinions(self.now),
             Due::OpenRating => self.round.open_rating(self.now),
-            Due::Draft if drafts == 0 => self.round.drafting_failed(self.now),
+            Due::Draft if drafts == 0 => self.round.drafting_failed(false, self.now),
             Due::Draft => {
                 let members = Vec::from_iter(self.round.opinions.keys().copied());
                 let candidates = (0..usize::from(drafts))

@@ -11,7 +11,7 @@ fn a_failing_model_is_tried_again_after_ever_longer_times() {
     let mut waits = Vec::new();
     for _ in 0..8 {
         assert_eq!(scene.round.due(scene.now), Some(Due::Draft));
-        scene.round.drafting_failed(scene.now);
+        scene.round.drafting_failed(false, scene.now);
         assert_eq!(scene.round.due(scene.now), None);
         let retry_at = scene.round.next_deadline().unwrap();
         waits.push((retry_at - scene.now).num_seconds());
@@ -26,7 +26,7 @@ fn a_failing_model_is_tried_again_after_ever_longer_times() {
 #[test]
 fn an_organiser_need_not_wait_for_the_next_try() {
     let mut scene = Scene::drafting(5, |_| {});
-    scene.round.drafting_failed(scene.now);
+    scene.round.drafting_failed(false, scene.now);
     let notice = TimeDelta::minutes(30);
     scene
         .round
@@ -98,7 +98,7 @@ fn a_drafting_that_arrives_twice_counts_once() {
             .round
             .drafted(stage, candidates.clone(), &mut scene.rng, scene.now);
     }
-    scene.round.drafting_failed(scene.now);
+    scene.round.drafting_failed(false, scene.now);
     assert_eq!(scene.round, before);
 }
 

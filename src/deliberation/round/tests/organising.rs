@@ -222,7 +222,7 @@ fn drafts_that_arrive_after_the_cancellation_are_ignored() {
     scene.round.cancel(ORGANISER, scene.now).unwrap();
     let before = scene.round.clone();
     scene.drafted(vec![candidate]);
-    scene.round.drafting_failed(scene.now);
+    scene.round.drafting_failed(false, scene.now);
     assert_eq!(scene.round, before);
 }
 
