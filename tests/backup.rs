@@ -368,6 +368,7 @@ fn round(guild: Guild, number: u32) -> Round {
         retention_days: 30,
         training: true,
         admission: Admission::Everyone,
+        experiment: false,
     };
     let place = Place {
         channel: Channel(10),

@@ -29,6 +29,7 @@ pub fn open(guild: GuildId, number: u32, channel: ChannelId, rating: RatingMode)
         retention_days: 30,
         training: false,
         admission: Admission::Everyone,
+        experiment: false,
     };
     let key = RoundKey {
         guild: Guild(guild.get()),
@@ -64,6 +65,7 @@ pub fn drafted(mut round: Round) -> Round {
             opinions_read: authors.clone(),
             critiques_read: Vec::new(),
             drafted_at: now(),
+            arm: None,
         },
         predictions: authors
             .iter()

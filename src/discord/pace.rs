@@ -4,9 +4,11 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
 
 use crate::deliberation::id::{Guild, Member};
+use crate::deliberation::round::Time;
 
 /// What each member asked for within the last minute.
 #[derive(Default)]
@@ -16,11 +18,11 @@ pub struct Pace {
 
 /// A minute and what was asked for in it: one that is over begins anew.
 struct Recently {
-    since: Instant,
+    since: Time,
     times: u32,
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: TimeDelta = TimeDelta::minutes(1);
 /// More than anybody does who reads what comes back.
 const TIMES_A_MINUTE: u32 = 60;
 /// From so many on, minutes that are over are forgotten.
@@ -31,7 +33,7 @@ impl Pace {
     ///
     /// # Errors
     /// How long to wait, if that is too often.
-    pub fn ask(&self, guild: Guild, member: Member, now: Instant) -> Result<(), Duration> {
+    pub fn ask(&self, guild: Guild, member: Member, now: Time) -> Result<(), TimeDelta> {
         let mut asked = self
             .asked
             .lock()
@@ -43,7 +45,8 @@ impl Pace {
             since: now,
             times: 0,
         });
-        if now >= recently.since + MINUTE {
+        // A clock that was set back begins anew as well.
+        if now >= recently.since + MINUTE || now < recently.since {
             *recently = Recently {
                 since: now,
                 times: 0,
@@ -59,20 +62,25 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
     const ADA: (Guild, Member) = (Guild(1), Member(1));
     const BEN: (Guild, Member) = (Guild(1), Member(2));
 
+    fn at(seconds: i64) -> Time {
+        DateTime::from_timestamp(1_760_000_000 + seconds, 0).unwrap()
+    }
+
     #[test]
     fn whoever_asks_too_often_waits_and_nobody_else_does() {
-        let (pace, now) = (Pace::default(), Instant::now());
-        let ask =
-            |(guild, member), seconds| pace.ask(guild, member, now + Duration::from_secs(seconds));
+        let pace = Pace::default();
+        let ask = |(guild, member), seconds| pace.ask(guild, member, at(seconds));
         for _ in 0..TIMES_A_MINUTE {
             assert_eq!(ask(ADA, 10), Ok(()));
         }
-        assert_eq!(ask(ADA, 30), Err(Duration::from_secs(40)));
+        assert_eq!(ask(ADA, 30), Err(TimeDelta::seconds(40)));
         assert_eq!(ask(BEN, 30), Ok(()));
         assert_eq!(ask((Guild(2), Member(1)), 30), Ok(()));
         assert_eq!(ask(ADA, 70), Ok(()));
@@ -80,10 +88,10 @@ mod tests {
 
     #[test]
     fn minutes_that_are_over_take_no_memory() {
-        let (pace, now) = (Pace::default(), Instant::now());
+        let pace = Pace::default();
         for member in 0..5000 {
-            let at = now + Duration::from_secs(member);
-            pace.ask(Guild(1), Member(member), at).unwrap();
+            pace.ask(Guild(1), Member(member), at(member as i64))
+                .unwrap();
         }
         assert!(pace.asked.lock().unwrap().len() <= MEMBERS);
     }

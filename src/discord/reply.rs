@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Instant;
 
 use chrono::DateTime;
 use poise::serenity_prelude as serenity;
@@ -158,9 +157,12 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// How long to wait.
     pub fn keep_pace(&self) -> Result<(), Failure> {
-        let kept = self.bot.pace.ask(self.guild, self.member(), Instant::now());
+        let kept = self
+            .bot
+            .pace
+            .ask(self.guild, self.member(), self.bot.facilitator.clock.now());
         kept.map_err(|wait| {
-            let seconds = wait.as_secs() + 1;
+            let seconds = wait.num_seconds() + 1;
             let text = self
                 .wording()
                 .say("too-often", &[("seconds", seconds.into())]);

@@ -66,13 +66,13 @@ async fn a_guild_reaches_nothing_of_another_by_the_number_of_a_round() {
         "status:2:0",
         "handback:2",
     ] {
-        is_not_there(&answer_to(&ada.forges(village.square, id, None)).await);
+        is_not_there(&answer_to(&ada.forges_component(village.square, id, None)).await);
     }
     for id in ["extend:2", "end:2"] {
-        is_not_there(&answer_to(&olga.forges(village.square, id, None)).await);
+        is_not_there(&answer_to(&olga.forges_component(village.square, id, None)).await);
     }
     for id in ["agreement:2:0", "quality:2:0", "again:2:0"] {
-        is_not_there(&answer_to(&ada.forges(village.square, id, Some("7"))).await);
+        is_not_there(&answer_to(&ada.forges_component(village.square, id, Some("7"))).await);
     }
     let mut form = open_form(ada, &village_card, "opinion:").await;
     for id in ["opinion:2:0", "critique:2"] {

@@ -172,6 +172,7 @@ fn read_model(folder: &Path, bytes: &[u8]) {
     if let Ok(template) = ChatTemplate::from_gguf(&file) {
         let messages = accord::inference::prompts::Messages {
             system: "Be brief.".to_owned(),
+            examples: Vec::new(),
             user: "Why?".to_owned(),
         };
         drop(template.render(&messages));

@@ -105,7 +105,12 @@ impl Person {
     }
 
     /// Uses a component that is on no message, as no client lets anybody; Discord would not pass it on.
-    pub fn forges(&self, channel: ChannelId, custom_id: &str, rating: Option<&str>) -> Interaction {
+    pub fn forges_component(
+        &self,
+        channel: ChannelId,
+        custom_id: &str,
+        rating: Option<&str>,
+    ) -> Interaction {
         let mut data = json!({
             "id": 1, "component_type": if rating.is_some() { 3 } else { 2 },
             "custom_id": custom_id,
@@ -114,13 +119,7 @@ impl Person {
             data["values"] = json!([rating]);
         }
         let message = self.sees(channel).pop().map(|message| message.id);
-        self.interacts(Act {
-            kind: Kind::Component,
-            name: custom_id,
-            channel,
-            message,
-            data,
-        })
+        self.forges(Kind::Component, channel, message, data)
     }
 
     /// A component as it is now on a message that they see.
