@@ -60,7 +60,7 @@ pub struct Facilitator<P> {
     consenting: tokio::sync::Mutex<()>,
     backups: Backups,
     /// Held while a snapshot is made, and while something is erased from the snapshots: none is made
-    /// of what is being erased.
+    /// of what is being erased. Never waited for by whoever holds [`Self::consenting`].
     backing_up: tokio::sync::Mutex<()>,
     queue: DraftingQueue,
     retrainings: Retrainings,

@@ -44,12 +44,13 @@ impl<P: Platform> Facilitator<P> {
         member: Member,
         to: Training,
     ) -> Result<()> {
-        let _alone = self.consenting.lock().await;
+        let _no_snapshot = self.backing_up.lock().await;
         if to == Training::Off {
             // First, and the answer last: after a crash in between, the member still agrees, and
-            // saying no again does all of it again.
+            // saying no again does all of it again. Nobody who is asked meanwhile waits for the disk.
             self.release(guild, member).await?;
         }
+        let _alone = self.consenting.lock().await;
         self.save_consent(guild, member, to).await?;
         match to {
             // Also in what was gathered meanwhile.
@@ -60,7 +61,8 @@ impl<P: Platform> Facilitator<P> {
         }
     }
 
-    /// Nothing of a member is kept for training alone, or learned from, any more.
+    /// Nothing of a member is kept for training alone, or learned from, any more. Only while
+    /// [`Self::backing_up`] is held.
     pub(super) async fn release(self: &Arc<Self>, guild: Guild, member: Member) -> Result<()> {
         self.forget_in_retrainings(guild, member).await?;
         let before = self.store.consent(guild, member).await?;

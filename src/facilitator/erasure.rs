@@ -86,6 +86,7 @@ impl<P: Platform> Facilitator<P> {
         self.store.remove_consent(guild, member).await?;
         anonymise_settings(&self.store, guild, member).await?;
         self.erase_in_retrainings(guild, member).await?;
+        let _no_snapshot = self.backing_up.lock().await;
         let snapshots = self.renew_snapshots(Stale::Member(guild, member)).await?;
         self.store.rewrite().await?;
         Ok(Erased {
@@ -122,6 +123,9 @@ impl<P: Platform> Facilitator<P> {
     /// # Errors
     /// The store's; a snapshot that cannot be written.
     pub async fn delete_what_expired(self: &Arc<Self>) -> Result<bool> {
+        // One sweep at a time, and none goes by what was due before another: what was kept for training
+        // by the settings of then is not due any more.
+        let _alone = self.backing_up.lock().await;
         let now = self.clock.now();
         let expired = self.store.expired(now).await?;
         if !expired.is_empty() {
@@ -131,10 +135,7 @@ impl<P: Platform> Facilitator<P> {
         for &guild in &left {
             // The store last: by what is in it, all is done again if it is interrupted.
             self.erase_retrainings(guild).await?;
-            let _alone = self.backing_up.lock().await;
-            let stale = Stale::Guild(guild);
-            let snapshots = &self.backups.snapshots;
-            self.store.renew_snapshots(snapshots, stale).await?;
+            self.renew_snapshots(Stale::Guild(guild)).await?;
             self.store.erase_guild(guild).await?;
         }
         let any = !expired.is_empty() || !left.is_empty();
@@ -148,27 +149,23 @@ impl<P: Platform> Facilitator<P> {
 
     /// In the snapshots first: by what is in the store, it is done again if it is interrupted. There,
     /// texts that are kept for training are deleted too, whose authors may say no at any time; the next
-    /// snapshot has them.
+    /// snapshot has them. Only while [`Self::backing_up`] is held.
     async fn delete_texts_of(self: &Arc<Self>, expired: &[RoundKey]) -> Result<()> {
-        let _alone = self.backing_up.lock().await;
         let mut without_texts = Vec::new();
         for &key in expired {
             let mut round: Round = self.round(key).await?;
             round.delete_texts(&BTreeSet::new());
             without_texts.push(round);
         }
-        let stale = Stale::Rounds(without_texts);
-        let snapshots = &self.backups.snapshots;
-        self.store.renew_snapshots(snapshots, stale).await?;
+        self.renew_snapshots(Stale::Rounds(without_texts)).await?;
         for &key in expired {
             self.delete_texts(key).await?;
         }
         Ok(())
     }
 
-    /// What was erased in the store is erased in the snapshots too.
+    /// What is stale is erased in the snapshots too. Only while [`Self::backing_up`] is held.
     pub(super) async fn renew_snapshots(&self, stale: Stale) -> Result<Renewed> {
-        let _alone = self.backing_up.lock().await;
         let snapshots = &self.backups.snapshots;
         let renewed = self.store.renew_snapshots(snapshots, stale).await?;
         if renewed.removed > 0 {
