@@ -1,8 +1,10 @@
 //! Experiment rounds: which arm a community's own members would rather have.
 
-use super::statistics::win_rate::{Tally, WinRate, win_rate};
+use super::case::ArmRatings;
+use super::comparison::{self, Comparison};
+use super::statistics::win_rate::{Tally, WinRate};
 use crate::deliberation::arm::Arm;
-use crate::deliberation::round::{CandidateKey, Round};
+use crate::deliberation::round::Round;
 
 /// How often groups rated the statement of one arm higher than that of another. A comparison is a round.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,50 +25,31 @@ pub fn compare(rounds: &[Round]) -> Vec<ArmsCompared> {
         (Arm::Accord, Arm::ZeroShot),
         (Arm::Sft, Arm::ZeroShot),
     ];
-    pairs
-        .into_iter()
-        .filter_map(|(ours, theirs)| {
-            let rated: Vec<Vec<[f64; 2]>> = rounds
-                .iter()
-                .filter_map(|round| rated_both(round, ours, theirs))
-                .collect();
-            let tallies = |figure: fn(&[[f64; 2]], usize) -> f64| {
-                let tally = |rated: &Vec<[f64; 2]>| Tally::of(figure(rated, 0), figure(rated, 1));
-                win_rate(&rated.iter().map(tally).collect::<Vec<_>>())
-            };
-            (!rated.is_empty()).then(|| ArmsCompared {
-                ours,
-                theirs,
-                mean: tallies(mean),
-                minimum: tallies(minimum),
-            })
-        })
+    let groups: Vec<ArmRatings> = rounds.iter().filter_map(rated).collect();
+    let compared = pairs.into_iter().map(|(ours, theirs)| {
+        let labels = [ours, theirs].map(|arm| arm.to_string());
+        let Comparison { mean, minimum, .. } = comparison::compare(&groups, &labels[0], &labels[1]);
+        ArmsCompared {
+            ours,
+            theirs,
+            mean,
+            minimum,
+        }
+    });
+    compared
+        .filter(|pair| pair.mean.tally != Tally::default())
         .collect()
 }
 
-/// Each participant's two ratings; `None` where nobody gave both.
-fn rated_both(round: &Round, ours: Arm, theirs: Arm) -> Option<Vec<[f64; 2]>> {
-    let posted = &round.result()?.candidates;
-    let of = |arm| {
-        let from = |key: &&CandidateKey| round.candidate(**key).provenance.arm == Some(arm);
-        posted.iter().find(from)
-    };
-    let (ours, theirs) = (*of(ours)?, *of(theirs)?);
-    let rating = |key, member| Some(f64::from(round.ratings.get(&(key, member))?.agreement?));
-    let participants = round.opinions.keys();
-    let both = participants
-        .filter_map(|&member| Some([rating(ours, member)?, rating(theirs, member)?]))
-        .collect::<Vec<_>>();
-    (!both.is_empty()).then_some(both)
-}
-
-fn mean(rated: &[[f64; 2]], side: usize) -> f64 {
-    rated.iter().map(|ratings| ratings[side]).sum::<f64>() / rated.len() as f64
-}
-
-fn minimum(rated: &[[f64; 2]], side: usize) -> f64 {
-    let ratings = rated.iter().map(|ratings| ratings[side]);
-    ratings.fold(f64::INFINITY, f64::min)
+/// What participants made of the statement of each arm, once there is a result.
+fn rated(round: &Round) -> Option<ArmRatings> {
+    let posted = round.result()?.candidates.iter();
+    let by_arm = posted.filter_map(|&key| {
+        let arm = round.candidate(key).provenance.arm?;
+        let rating = |&member| Some(f64::from(round.ratings.get(&(key, member))?.agreement?));
+        Some((arm.to_string(), round.opinions.keys().map(rating).collect()))
+    });
+    Some(by_arm.collect())
 }
 
 #[cfg(test)]
@@ -82,7 +65,9 @@ mod tests {
     use crate::deliberation::outcome::OutcomeThresholds;
     use crate::deliberation::rating::Likert;
     use crate::deliberation::round::board::Shown;
-    use crate::deliberation::round::{Candidate, Place, Provenance, RatingMode, Terms, Time};
+    use crate::deliberation::round::{
+        Candidate, CandidateKey, Place, Provenance, RatingMode, Terms, Time,
+    };
 
     const TEXTS: [&str; 3] = [
         "Close the centre to cars on Saturdays and see what happens",
@@ -96,7 +81,7 @@ mod tests {
 
     /// A row of ratings a member, of the statements of [`Arm::ALL`]; 0 is no rating. Member 9 rates
     /// without having given an opinion, the other way round.
-    fn rated(ratings: [[u8; 3]; 3]) -> Round {
+    fn being_rated(ratings: [[u8; 3]; 3]) -> Round {
         let mut round = posted();
         let outsider = (9, ratings[0].map(|rating| 8 - rating.max(1)));
         for (member, row) in (1..).zip(ratings).chain([outsider]) {
@@ -115,7 +100,7 @@ mod tests {
     }
 
     fn concluded(ratings: [[u8; 3]; 3]) -> Round {
-        let mut round = rated(ratings);
+        let mut round = being_rated(ratings);
         let thresholds = OutcomeThresholds {
             rated: 0.5,
             consensus: 2.0 / 3.0,
@@ -230,6 +215,6 @@ mod tests {
         for candidate in &mut other.candidates {
             candidate.provenance.arm = None;
         }
-        assert!(compare(&[rated(ratings), other]).is_empty());
+        assert!(compare(&[being_rated(ratings), other]).is_empty());
     }
 }
