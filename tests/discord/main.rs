@@ -6,6 +6,7 @@ mod changes;
 mod consent;
 mod experiment;
 mod failures;
+mod fake;
 mod hostile_text;
 mod outcomes;
 mod privacy;

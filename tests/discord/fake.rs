@@ -1,9 +1,5 @@
 //! The fake Discord of the other tests, tested with serenity's own client.
 
-mod support {
-    pub mod discord;
-}
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,8 +9,9 @@ use serenity::all::{
     Framework, FullEvent, GatewayIntents, GetMessages, Http, HttpBuilder, HttpError,
     Interaction as Received, Permissions, ReactionType, ShardManager, UserId,
 };
-use support::discord::{BOT, FakeDiscord, Fault, Pinged};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::support::discord::{BOT, FakeDiscord, Fault, Pinged};
 
 const SOON: Duration = Duration::from_millis(500);
 
