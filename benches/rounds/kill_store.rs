@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use accord::deliberation::id::{Guild, Member, Message, RoundKey};
 use accord::deliberation::rating::Likert;
 use accord::deliberation::round::board::Shown;
-use accord::deliberation::round::{CandidateKey, RatingMode, Round, Time};
+use accord::deliberation::round::{CandidateKey, MOST_REVISIONS, RatingMode, Round, Time};
 use accord::store::Store;
 use chrono::Utc;
 use futures::future::join_all;
@@ -282,6 +282,7 @@ pub async fn write(args: &WriterArgs) -> ! {
         for _ in 0..rng.random_range(1..=MOST_AT_ONCE) {
             let member = rng.random_range(MEMBERS);
             if rng.random_bool(0.5) {
+                let member = with_revisions_left(&open, member);
                 let written = open.opinions.get(&Member(member));
                 let revision = written.map_or(0, |opinion| opinion.revision);
                 let next = written
@@ -333,6 +334,16 @@ pub async fn write(args: &WriterArgs) -> ! {
             say(&format!("round {number}"));
         }
     }
+}
+
+/// The member, or whoever goes on for them: an opinion cannot be changed for ever.
+fn with_revisions_left(round: &Round, member: u64) -> u64 {
+    let mut successors = (0..).map(|turn| member + 1000 * turn);
+    let may_write = |member: &u64| {
+        let opinion = round.opinions.get(&Member(*member));
+        opinion.is_none_or(|opinion| opinion.revision < MOST_REVISIONS)
+    };
+    successors.find(may_write).expect("they never end")
 }
 
 /// A whole line, so that what was said is known even if the next one is cut off.
