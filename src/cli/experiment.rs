@@ -67,7 +67,7 @@ pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Resu
     let (rows, mut all_usable) =
         input::usable_rows::<Deliberation>(vec![args.data.clone()]).await?;
     let mut keys = HashSet::new();
-    let rows: Vec<(String, Place, Deliberation)> = rows
+    let rows: Vec<Row> = rows
         .into_iter()
         .map(|(place, row)| (key(&row), place, row))
         .filter(|(key, ..)| keys.insert(key.clone()))
@@ -240,10 +240,13 @@ fn check_settings(
 
 const SETTINGS: &str = "settings.json";
 
+/// A deliberation, what it is filed under, and where it stands.
+type Row = (String, Place, Deliberation);
+
 /// What is written for each deliberation, where it is not there yet.
 struct Folder<'a> {
     path: &'a Path,
-    rows: &'a [(String, Place, Deliberation)],
+    rows: &'a [Row],
 }
 
 impl<'a> Folder<'a> {
@@ -253,7 +256,7 @@ impl<'a> Folder<'a> {
         name: &str,
         is_wanted: impl Fn(&str) -> bool,
         what: &str,
-    ) -> Result<(Log<T>, Vec<&'a (String, Place, Deliberation)>)> {
+    ) -> Result<(Log<T>, Vec<&'a Row>)> {
         let log = Log::open(&self.path.join(name))?;
         let wanted = self.rows.iter().filter(|(key, ..)| is_wanted(key));
         let open: Vec<_> = wanted
@@ -354,7 +357,7 @@ impl<'a> Folder<'a> {
 
 /// In the order of the file.
 fn cases(
-    rows: &[(String, Place, Deliberation)],
+    rows: &[Row],
     mut written: Log<Written>,
     mut baselines: Log<Baselines>,
     mut ranking: Log<Ratings>,

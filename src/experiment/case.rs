@@ -221,10 +221,10 @@ pub mod tests {
     /// model's statements get 2 and 3 from everybody, opinions 4, and the second opinion 5.
     pub fn case(drafts: &[([f64; 3], [f64; 3])]) -> Case {
         let rest = [[2.0; 3], [3.0; 3], [4.0; 3], [5.0; 3], [4.0; 3]];
-        let all = |of: fn(&([f64; 3], [f64; 3])) -> [f64; 3]| Ratings {
+        let (by_ranking, by_judge): (Vec<_>, Vec<_>) = drafts.iter().copied().unzip();
+        let all = |drafts: Vec<[f64; 3]>| Ratings {
             ratings: drafts
-                .iter()
-                .map(of)
+                .into_iter()
                 .chain(rest)
                 .map(|ratings| ratings.to_vec())
                 .collect(),
@@ -252,8 +252,8 @@ pub mod tests {
                 zero_shot: Some(candidate("Zero-shot")),
                 few_shot: Some(candidate("Few-shot")),
             },
-            ranking: all(|(ranking, _)| *ranking),
-            judge: all(|(_, judge)| *judge),
+            ranking: all(by_ranking),
+            judge: all(by_judge),
         }
     }
 

@@ -671,7 +671,7 @@ async fn a_last_write_that_is_torn_is_there_wholly_or_not_at_all() {
             assert_eq!(rounds.pop().unwrap(), second);
             complete += 1;
         }
-        assert_eq!(rounds, [first.clone()]);
+        assert_eq!(rounds, std::slice::from_ref(&first));
         // It can be written again.
         store.save(None, &second).await.unwrap();
         store.close().await.unwrap();
