@@ -47,7 +47,8 @@ async fn hostile_opinions_ping_nobody_break_nothing_and_are_told_to_nobody() {
     let town = Town::new().await;
     let mut host = Host::new();
     host.set("ACCORD_GENERATOR__CANDIDATES", 2);
-    host.set("ACCORD_GENERATOR__MAX_TOKENS", 48);
+    // Prompts are long here, and with fewer tokens most drafts end in the middle and are drawn again.
+    host.set("ACCORD_GENERATOR__MAX_TOKENS", 80);
     host.set("ACCORD_ROUNDS__EARLY_CLOSE_NOTICE", "1s");
     host.set("RUST_LOG", "warn,accord=trace");
     let mut bot = host.start(&town.discord);
@@ -136,7 +137,7 @@ struct Town {
 impl Town {
     async fn new() -> Self {
         let discord = FakeDiscord::start().await;
-        discord.wait_at_most(Duration::from_secs(300));
+        discord.wait_at_most(Duration::from_secs(1200));
         let guild = discord.guild("Town");
         let square = discord.channel(guild, "square");
         // Accord could ping everybody here.
