@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use chrono::TimeDelta;
+use tokio::sync::MutexGuard;
 
 use super::Facilitator;
 use super::platform::Platform;
@@ -23,6 +24,9 @@ pub struct Backups {
 /// At a start there is a snapshot even if the last one is not that old; but whoever starts again and
 /// again does not fill the folder.
 pub(super) const LEAST_AGE_AT_START: TimeDelta = TimeDelta::hours(1);
+
+/// As long as it is held, no snapshot is made.
+pub(super) type NoSnapshot<'a> = MutexGuard<'a, ()>;
 
 impl<P: Platform> Facilitator<P> {
     /// What members change or withdraw is in the snapshots for so long.

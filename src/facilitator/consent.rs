@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::Facilitator;
+use super::backups::NoSnapshot;
 use super::platform::Platform;
 use crate::deliberation::consent::{Consent, agreed, agreed_to_share};
 use crate::deliberation::guild::Training;
@@ -44,11 +45,11 @@ impl<P: Platform> Facilitator<P> {
         member: Member,
         to: Training,
     ) -> Result<()> {
-        let _no_snapshot = self.backing_up.lock().await;
+        let no_snapshot = self.backing_up.lock().await;
         if to == Training::Off {
             // First, and the answer last: after a crash in between, the member still agrees, and
             // saying no again does all of it again. Nobody who is asked meanwhile waits for the disk.
-            self.release(guild, member).await?;
+            self.release(guild, member, &no_snapshot).await?;
         }
         let _alone = self.consenting.lock().await;
         self.save_consent(guild, member, to).await?;
@@ -61,9 +62,13 @@ impl<P: Platform> Facilitator<P> {
         }
     }
 
-    /// Nothing of a member is kept for training alone, or learned from, any more. Only while
-    /// [`Self::backing_up`] is held.
-    pub(super) async fn release(self: &Arc<Self>, guild: Guild, member: Member) -> Result<()> {
+    /// Nothing of a member is kept for training alone, or learned from, any more.
+    pub(super) async fn release(
+        self: &Arc<Self>,
+        guild: Guild,
+        member: Member,
+        no_snapshot: &NoSnapshot<'_>,
+    ) -> Result<()> {
         self.forget_in_retrainings(guild, member).await?;
         let before = self.store.consent(guild, member).await?;
         let mut on_disk = before.is_some_and(|consent| consent.agreed);
@@ -77,7 +82,7 @@ impl<P: Platform> Facilitator<P> {
         }
         if on_disk {
             let stale = Stale::Member(guild, member);
-            self.renew_snapshots(stale).await?;
+            self.renew_snapshots(stale, no_snapshot).await?;
             self.store.rewrite().await?;
         }
         Ok(())

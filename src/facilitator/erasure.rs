@@ -12,6 +12,7 @@ use anyhow::Result;
 use chrono::TimeDelta;
 
 use super::Facilitator;
+use super::backups::NoSnapshot;
 use super::platform::Platform;
 use super::retraining::{remove_guild_files, remove_work_folder};
 use crate::deliberation::id::{Guild, Member, RoundKey};
@@ -86,8 +87,9 @@ impl<P: Platform> Facilitator<P> {
         self.store.remove_consent(guild, member).await?;
         anonymise_settings(&self.store, guild, member).await?;
         self.erase_in_retrainings(guild, member).await?;
-        let _no_snapshot = self.backing_up.lock().await;
-        let snapshots = self.renew_snapshots(Stale::Member(guild, member)).await?;
+        let no_snapshot = self.backing_up.lock().await;
+        let stale = Stale::Member(guild, member);
+        let snapshots = self.renew_snapshots(stale, &no_snapshot).await?;
         self.store.rewrite().await?;
         Ok(Erased {
             rounds: erased,
@@ -125,17 +127,17 @@ impl<P: Platform> Facilitator<P> {
     pub async fn delete_what_expired(self: &Arc<Self>) -> Result<bool> {
         // One sweep at a time, and none goes by what was due before another: what was kept for training
         // by the settings of then is not due any more.
-        let _alone = self.backing_up.lock().await;
+        let alone = self.backing_up.lock().await;
         let now = self.clock.now();
         let expired = self.store.expired(now).await?;
         if !expired.is_empty() {
-            self.delete_texts_of(&expired).await?;
+            self.delete_texts_of(&expired, &alone).await?;
         }
         let left = self.store.guilds_left_before(now - GUILD_KEPT_FOR).await?;
         for &guild in &left {
             // The store last: by what is in it, all is done again if it is interrupted.
             self.erase_retrainings(guild).await?;
-            self.renew_snapshots(Stale::Guild(guild)).await?;
+            self.renew_snapshots(Stale::Guild(guild), &alone).await?;
             self.store.erase_guild(guild).await?;
         }
         let any = !expired.is_empty() || !left.is_empty();
@@ -149,23 +151,32 @@ impl<P: Platform> Facilitator<P> {
 
     /// In the snapshots first: by what is in the store, it is done again if it is interrupted. There,
     /// texts that are kept for training are deleted too, whose authors may say no at any time; the next
-    /// snapshot has them. Only while [`Self::backing_up`] is held.
-    async fn delete_texts_of(self: &Arc<Self>, expired: &[RoundKey]) -> Result<()> {
+    /// snapshot has them.
+    async fn delete_texts_of(
+        self: &Arc<Self>,
+        expired: &[RoundKey],
+        no_snapshot: &NoSnapshot<'_>,
+    ) -> Result<()> {
         let mut without_texts = Vec::new();
         for &key in expired {
             let mut round: Round = self.round(key).await?;
             round.delete_texts(&BTreeSet::new());
             without_texts.push(round);
         }
-        self.renew_snapshots(Stale::Rounds(without_texts)).await?;
+        let stale = Stale::Rounds(without_texts);
+        self.renew_snapshots(stale, no_snapshot).await?;
         for &key in expired {
             self.delete_texts(key).await?;
         }
         Ok(())
     }
 
-    /// What is stale is erased in the snapshots too. Only while [`Self::backing_up`] is held.
-    pub(super) async fn renew_snapshots(&self, stale: Stale) -> Result<Renewed> {
+    /// What is stale is erased in the snapshots too, none of which must be made or removed meanwhile.
+    pub(super) async fn renew_snapshots(
+        &self,
+        stale: Stale,
+        _no_snapshot: &NoSnapshot<'_>,
+    ) -> Result<Renewed> {
         let snapshots = &self.backups.snapshots;
         let renewed = self.store.renew_snapshots(snapshots, stale).await?;
         if renewed.removed > 0 {

@@ -112,8 +112,10 @@ async fn what_a_crash_left_in_the_middle_of_a_no_goes_with_the_next_no() {
     host.agrees(GUILD, 1..=3, Training::Own).await;
     host.texts_expire().await;
     // The texts are released, the answer is not saved.
-    let no = host.facilitator.release(GUILD, Member(3));
+    let no_snapshot = host.facilitator.backing_up.lock().await;
+    let no = host.facilitator.release(GUILD, Member(3), &no_snapshot);
     no.await.unwrap();
+    drop(no_snapshot);
     assert_eq!(host.texts(key).await, [1, 2]);
     assert!(host.said(3).await.agreed);
     host.agrees(GUILD, [3], Training::Off).await;
