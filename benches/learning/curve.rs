@@ -6,9 +6,9 @@ use std::time::Instant;
 use accord::chart::curves::{Curve, CurvesWords, Point, Scale, curves_chart};
 use serde_json::Value;
 
-use crate::community::{community, first_ratings};
 use crate::host::Host;
 use crate::support;
+use crate::support::community::{community, first_ratings};
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -6,7 +6,6 @@
 //! cargo bench --bench learning -- sabotage
 //! ```
 
-mod community;
 mod curve;
 mod host;
 mod sabotage;

@@ -6,9 +6,9 @@ use accord::deliberation::record::Deliberation;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::community::community;
 use crate::host::Host;
 use crate::support;
+use crate::support::community::community;
 
 #[derive(clap::Args)]
 pub struct Args {

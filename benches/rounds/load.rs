@@ -363,7 +363,8 @@ impl Crowd<'_> {
         took.is_some()
     }
 
-    /// Members set a digit, and take it back when their turn comes again; how many did.
+    /// Members set a digit, or take back the one that they have set, if they feel like it when their
+    /// turn comes: in the end about half of all stand. How many did.
     async fn react(&self, args: &Args, long: Duration) -> usize {
         let mut rng = ChaCha8Rng::seed_from_u64(args.seed + 1);
         let mut places = Vec::new();
@@ -374,6 +375,7 @@ impl Crowd<'_> {
             }
         }
         places.shuffle(&mut rng);
+        let mut turns = 0;
         let count = (args.reactions * long.as_secs_f64()) as usize;
         let began = Instant::now();
         let mut done = 0;
@@ -381,7 +383,11 @@ impl Crowd<'_> {
             tokio::time::sleep(Duration::from_millis(10)).await;
             let due = (args.reactions * began.elapsed().as_secs_f64()) as usize;
             while done < due.min(count) {
-                let at = done % places.len();
+                turns += 1;
+                if rng.random() {
+                    continue;
+                }
+                let at = turns % places.len();
                 let (person, candidate, set) = &mut places[at];
                 match set.take() {
                     Some(rating) => person.unreacts(candidate, &digit(rating)),

@@ -7,21 +7,22 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use accord::deliberation::record::Deliberation;
-use accord::training::split::split_by_question;
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 use serenity::all::Permissions;
 use sysinfo::{Pid, ProcessesToUpdate, System};
 
+use crate::support::community::community;
 use crate::support::discord::Message;
 use crate::support::process::Host;
 use crate::support::town::{Town, has_button, press};
 use crate::support::{accord, config, write};
 use crate::visits;
 
-/// Deliberations of the shipped corpus that the guild's model learns from: enough for the gate.
+/// What the guild's model learns from: enough for the gate.
 const ROUNDS: usize = 9;
-/// So many of the others are there to be mixed in, and so many for the gate to look at.
+/// So many deliberations of the shipped corpus are there to be mixed in, and so many for the gate to
+/// look at: with all of them a training would take many times as long.
 const SHIPPED: usize = 4;
 /// A training process whose bot was killed is gone by then.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
@@ -41,8 +42,10 @@ pub async fn run(args: &visits::Args) -> bool {
     let goes_on = async |before| {
         let since = Instant::now();
         let checkpoints = town.discord.wait_until("the training to go on", || {
+            let text = now().text();
+            assert!(training(), "it has ended: {text}");
             let now = checkpoints(host.folder());
-            (training() && is_further(&now, before)).then_some(now)
+            is_further(&now, before).then_some(now)
         });
         (checkpoints.await, since.elapsed())
     };
@@ -105,27 +108,21 @@ pub async fn run(args: &visits::Args) -> bool {
     soon && nothing_lost && ended < ENDS_WITHIN
 }
 
-/// What the guild's model learns from, which the shipped one was not trained on; and less shipped data
-/// than there are, with which a training would take many times as long.
+/// Ratings of a guild with a taste of its own, which there is something to learn from, and the shipped
+/// data.
 fn write_data(host: &Host, town: &Town) {
-    let shipped = |name: &str| -> Vec<Deliberation> {
-        let text = config().text(&format!("data/{name}")).unwrap();
-        let rows = text.lines().map(|line| serde_json::from_str(line).unwrap());
-        rows.collect()
-    };
     let save = |folder: &Path, name: &str, rows: &[Deliberation]| {
         let lines = rows
             .iter()
             .map(|row| serde_json::to_string(row).unwrap() + "\n");
         write(folder, name, &lines.collect::<String>())
     };
-    let corpus = split_by_question(shipped("deliberations.jsonl")).unwrap();
-    let held_out = shipped("deliberations-held-out.jsonl");
+    let community = community(&config(), ROUNDS, SHIPPED, 1);
     let data = host.folder().join("data");
     fs::create_dir(&data).unwrap();
-    save(&data, "deliberations.jsonl", &corpus.training[..SHIPPED]);
-    save(&data, "deliberations-held-out.jsonl", &held_out[..SHIPPED]);
-    let rated = save(host.folder(), "rated.jsonl", &corpus.validation[..ROUNDS]);
+    save(&data, "deliberations.jsonl", &community.corpus[..SHIPPED]);
+    save(&data, "deliberations-held-out.jsonl", &community.others);
+    let rated = save(host.folder(), "rated.jsonl", &community.rounds);
     let guild = town.guild.to_string();
     let mut import = accord(&["import", "deliberations", &rated, "--guild", &guild]);
     import.env("ACCORD_DATA_DIR", host.folder());

@@ -6,6 +6,7 @@
 )]
 
 pub mod bot;
+pub mod community;
 pub mod discord;
 pub mod models;
 #[cfg(unix)]

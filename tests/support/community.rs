@@ -1,4 +1,4 @@
-//! A simulated community with a taste of its own.
+//! A simulated community with a taste of its own, for benchmarks.
 //!
 //! Its questions, opinions and statements are those of the shipped corpus that the shipped reward
 //! model was not trained on; its ratings follow a rule that this model does not know. The community
