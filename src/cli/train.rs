@@ -8,6 +8,7 @@ mod progress;
 mod reward;
 
 use std::fmt::Display;
+use std::fs::{self, File, TryLockError};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -129,11 +130,7 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         .to_string_lossy()
         .parse()
         .context("the name of the folder in --out is the name of the version")?;
-    ensure!(
-        !args.out.join(CARD).exists() || Checkpoint::exists(&args.out),
-        "{} holds a version already; choose another folder",
-        args.out.display()
-    );
+    check_out(&args.out)?;
     ensure!(
         args.kind == Kind::Reward || args.votes.is_none(),
         "--votes is for a reward model"
@@ -161,6 +158,7 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         args,
     };
     tokio::task::spawn_blocking(move || {
+        let _alone = only_one_in(&run.args.out)?;
         let finished = match run.args.kind {
             Kind::Reward => run.train_reward(),
             Kind::Generator => run.train_generator(),
@@ -172,6 +170,32 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
         }
     })
     .await?
+}
+
+fn check_out(out: &Path) -> Result<()> {
+    ensure!(
+        !out.join(CARD).exists() || Checkpoint::exists(out),
+        "{} holds a version already; choose another folder",
+        out.display()
+    );
+    Ok(())
+}
+
+/// Two trainings would write one checkpoint: the second waits, as that of a bot that was killed and
+/// started again, whose training is about to end.
+fn only_one_in(out: &Path) -> Result<File> {
+    let lock = || {
+        fs::create_dir_all(out)?;
+        let lock = File::create(out.join(".lock"))?;
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            note("another training is at work in this folder: waiting until it has ended");
+            lock.lock()?;
+        }
+        std::io::Result::Ok(lock)
+    };
+    let lock = lock().with_context(|| format!("cannot write to {}", out.display()))?;
+    check_out(out)?;
+    Ok(lock)
 }
 
 /// Somebody asked the training to stop; what it has done is kept.

@@ -16,8 +16,7 @@ pub fn obey_standard_input() {
         use tokio::signal::unix::{SignalKind, signal};
         if let Ok(mut terminated) = signal(SignalKind::terminate()) {
             terminated.recv().await;
-            eprintln!("terminated: stopping after this step");
-            INTERRUPTED.store(true, Ordering::Relaxed);
+            end("it is to terminate");
         }
     });
     std::thread::spawn(|| {
@@ -28,10 +27,23 @@ pub fn obey_standard_input() {
                 other => eprintln!("pause or resume was expected on standard input, not {other:?}"),
             }
         }
-        eprintln!("standard input was closed: stopping after this step");
-        INTERRUPTED.store(true, Ordering::Relaxed);
+        end("standard input was closed");
     });
 }
+
+/// Ends the training after this step, and if that takes long, as it may where others want the
+/// processor, at once: what was done until the last checkpoint is kept.
+fn end(why: &str) {
+    eprintln!("{why}: stopping after this step");
+    INTERRUPTED.store(true, Ordering::Relaxed);
+    std::thread::spawn(|| {
+        std::thread::sleep(ENDS_WITHIN);
+        eprintln!("stopping in the middle of a step");
+        std::process::exit(130);
+    });
+}
+
+const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Gets the processor only when nobody else wants it. Threads have the priority of the thread that
 /// starts them: to be called before there are any.
