@@ -316,7 +316,7 @@ fn whoever_started_a_training_pauses_it_and_ends_it_by_standard_input() {
 }
 
 #[test]
-fn a_training_that_is_paused_ends_when_its_input_does() {
+fn a_training_that_is_paused_ends_when_its_input_does_and_the_next_one_waits_for_that() {
     let case = Case::new();
     let mut command = case.train("reward", "mine");
     command.arg("--controlled").stdin(Stdio::piped());
@@ -330,8 +330,18 @@ fn a_training_that_is_paused_ends_when_its_input_does() {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut lines = lines.map_while(Result::ok);
     lines.find(|line| line.contains("\"paused\"")).unwrap();
+
+    let mut next = case.train("reward", "mine");
+    next.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut next = next.spawn().unwrap();
+    let errors = BufReader::new(next.stderr.take().unwrap()).lines();
+    let mut errors = errors.map_while(Result::ok);
+    let waits = errors.find(|line| line.contains("another training is at work"));
+    assert!(waits.is_some());
     drop(input);
     assert_eq!(child.wait().unwrap().code(), Some(130));
+    errors.for_each(drop);
+    assert!(next.wait().unwrap().success());
 }
 
 #[test]
