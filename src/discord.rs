@@ -52,6 +52,7 @@ pub struct Bot {
     /// What rounds are opened with where nobody says otherwise.
     pub welfare: WelfareFunction,
     pace: Pace,
+    erasures: Pace,
     /// The host's versions, which serve where a guild has none of its own active.
     reward_versions: Versions,
     generator_versions: Versions,
@@ -154,7 +155,8 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         host,
         rounds: config.rounds.clone(),
         welfare: config.deliberation.welfare,
-        pace: Pace::default(),
+        pace: Pace::of_answers(),
+        erasures: Pace::of_erasures(),
         reward_versions: config.versions(Kind::Reward)?,
         generator_versions: config.versions(Kind::Generator)?,
     }));
