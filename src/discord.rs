@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
 use poise::serenity_prelude as serenity;
-use serenity::all::{ClientBuilder, GatewayIntents, Http};
+use serenity::all::{ClientBuilder, GatewayIntents, Http, ShardManager, ShardRunnerMessage};
 use tokio_util::sync::CancellationToken;
 
 use self::pace::Pace;
@@ -184,10 +184,20 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         ended = connection => ended.context("the connection to Discord ended")?,
         // Nothing can be said to be saved any more.
         broken = facilitator.store.broken() => return Err(broken.into()),
-        () = shutdown.cancelled() => shards.shutdown_all().await,
+        () = shutdown.cancelled() => leave(&shards).await,
     }
     tracing::info!("stopping: what is under way goes on at the next start");
     facilitator.stop().await
+}
+
+/// Ends all sessions. Once a session was lost and another one begun, serenity tells nobody to end it: it
+/// waits for the end of the earlier one, which it has been told already.
+async fn leave(shards: &ShardManager) {
+    for (shard, runner) in &*shards.runners.lock().await {
+        let end = ShardRunnerMessage::Shutdown(*shard, 1000);
+        runner.runner_tx.send_to_shard(end);
+    }
+    shards.shutdown_all().await;
 }
 
 /// Discord's rule: which shard hears of a guild.
