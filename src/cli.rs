@@ -160,7 +160,12 @@ fn start(cli: Cli) -> Result<ExitCode> {
     if let Command::Train(args) = &cli.command {
         args.begin();
     }
-    let runtime = tokio::runtime::Runtime::new()?;
+    // Two threads at least: after some failures serenity keeps one busy until its next heartbeat.
+    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()?;
     let finished = runtime.block_on(async {
         let asked_to_stop = match cli.command {
             Command::Train(_) => Some("stopping after this step; interrupt again to stop at once"),

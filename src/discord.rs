@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
 use poise::serenity_prelude as serenity;
-use serenity::all::{ClientBuilder, GatewayIntents, Http};
+use serenity::all::{ClientBuilder, GatewayIntents, Http, ShardManager, ShardRunnerMessage};
 use tokio_util::sync::CancellationToken;
 
 use self::pace::Pace;
@@ -52,6 +52,7 @@ pub struct Bot {
     /// What rounds are opened with where nobody says otherwise.
     pub welfare: WelfareFunction,
     pace: Pace,
+    erasures: Pace,
     /// The host's versions, which serve where a guild has none of its own active.
     reward_versions: Versions,
     generator_versions: Versions,
@@ -154,7 +155,8 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         host,
         rounds: config.rounds.clone(),
         welfare: config.deliberation.welfare,
-        pace: Pace::default(),
+        pace: Pace::of_answers(),
+        erasures: Pace::of_erasures(),
         reward_versions: config.versions(Kind::Reward)?,
         generator_versions: config.versions(Kind::Generator)?,
     }));
@@ -182,10 +184,20 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         ended = connection => ended.context("the connection to Discord ended")?,
         // Nothing can be said to be saved any more.
         broken = facilitator.store.broken() => return Err(broken.into()),
-        () = shutdown.cancelled() => shards.shutdown_all().await,
+        () = shutdown.cancelled() => leave(&shards).await,
     }
     tracing::info!("stopping: what is under way goes on at the next start");
     facilitator.stop().await
+}
+
+/// Ends all sessions. Once a session was lost and another one begun, serenity tells nobody to end it: it
+/// waits for the end of the earlier one, which it has been told already.
+async fn leave(shards: &ShardManager) {
+    for (shard, runner) in &*shards.runners.lock().await {
+        let end = ShardRunnerMessage::Shutdown(*shard, 1000);
+        runner.runner_tx.send_to_shard(end);
+    }
+    shards.shutdown_all().await;
 }
 
 /// Discord's rule: which shard hears of a guild.

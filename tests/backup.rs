@@ -3,10 +3,10 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use accord::deliberation::admission::Admission;
 use accord::deliberation::consent::Consent;
@@ -16,8 +16,8 @@ use accord::deliberation::retraining::{
     Figures, How, Measure, Model, Retraining, RetrainingKey, State, TrainingSet,
 };
 use accord::deliberation::round::{Place, RatingMode, Round, Terms, Time};
-use accord::store::Store;
 use accord::store::snapshots::Snapshots;
+use accord::store::{Damaged, Store};
 use chrono::{TimeDelta, TimeZone, Utc};
 use support::accord;
 use support::search::{holds_id, holds_text};
@@ -121,6 +121,67 @@ fn a_damaged_store_is_found_at_the_start_and_recovered_with_the_command_that_is_
     fs::write(file, "no backup").unwrap();
     let why = fails(&home, &["restore", file]);
     assert!(why.contains("is damaged, or no backup of Accord"), "{why}");
+}
+
+/// At each change of the names and sizes of files that can be seen from outside, until it ends by itself.
+#[cfg(unix)]
+#[test]
+fn a_restore_that_is_killed_loses_neither_what_was_there_nor_what_is_restored() {
+    let elsewhere = home();
+    save(
+        &elsewhere,
+        &[round(TOWN, 1), round(TOWN, 2), round(VILLAGE, 1)],
+    );
+    let file = elsewhere.path().join("file.jsonl.zst");
+    let file = file.to_str().unwrap();
+    succeed(&elsewhere, &["backup", "--out", file]);
+    let restored = rounds(&elsewhere, TOWN);
+
+    let mut outcomes = BTreeSet::new();
+    for was_damaged in [false, true] {
+        let before = home();
+        save(&before, &[round(TOWN, 3)]);
+        let was_there = rounds(&before, TOWN);
+        if was_damaged {
+            cut_off(&before.path().join("store/tree/metadata"));
+        }
+        for changes in 0.. {
+            let home = home();
+            copy(before.path(), home.path());
+            let killed = killed_after(changes, &home, &["restore", file, "--force"]);
+
+            let opened = open(&home);
+            let found = match &opened {
+                Ok(found) if *found == restored => "what is restored",
+                Ok(found) if *found == was_there && !was_damaged => "what was there",
+                Err(error) if was_damaged && error.is::<Damaged>() => "what was damaged",
+                other => panic!("killed after {changes} changes: {other:?}"),
+            };
+            outcomes.insert(found);
+            if found == "what is restored" && !was_damaged {
+                let (kept, _) = Snapshots::in_data_dir(home.path())
+                    .newest_good()
+                    .unwrap()
+                    .unwrap();
+                let back = self::home();
+                succeed(&back, &["restore", kept.file.to_str().unwrap()]);
+                assert_eq!(rounds(&back, TOWN), was_there);
+            }
+            succeed(&home, &["restore", file, "--force"]);
+            assert_eq!(rounds(&home, TOWN), restored);
+            let mut left: Vec<_> = fs::read_dir(home.path().join("store"))
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
+            left.sort();
+            assert_eq!(left, ["lock", "tree"]);
+            if !killed {
+                assert!(changes > 2, "only {changes} changes were seen");
+                break;
+            }
+        }
+    }
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
 }
 
 #[test]
@@ -423,6 +484,69 @@ fn with_store<T>(home: &TempDir, what: impl AsyncFnOnce(&Store) -> T) -> T {
     })
 }
 
+/// Opens the store as the bot does; the town's rounds.
+fn open(home: &TempDir) -> anyhow::Result<Vec<Round>> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(&home.path().join("store"))?;
+        let rounds = store.rounds(TOWN).await?;
+        store.close().await?;
+        Ok(rounds)
+    })
+}
+
+/// Runs it, and kills it when so many changes of the data folder have been seen; whether it had not
+/// ended before.
+fn killed_after(changes: usize, home: &TempDir, arguments: &[&str]) -> bool {
+    let mut seen = files_in(home.path());
+    let mut child = command(home, arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut left = changes;
+    while left > 0 {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success());
+            return false;
+        }
+        let now = files_in(home.path());
+        if now != seen {
+            seen = now;
+            left -= 1;
+        }
+    }
+    child.kill().unwrap();
+    !child.wait().unwrap().success()
+}
+
+/// With their sizes. What vanishes meanwhile is left out.
+fn files_in(folder: &Path) -> BTreeMap<PathBuf, u64> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if let Ok(about) = entry.metadata() {
+            files.insert(entry.path(), about.len());
+            if about.is_dir() {
+                files.extend(files_in(&entry.path()));
+            }
+        }
+    }
+    files
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir(&to).unwrap();
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 fn cut_off(metadata: &Path) {
     for entry in fs::read_dir(metadata).unwrap() {
         let path = entry.unwrap().path();
@@ -438,15 +562,18 @@ fn lose(metadata: &Path) {
     fs::remove_dir_all(metadata.parent().unwrap()).unwrap();
 }
 
-fn run(home: &TempDir, arguments: &[&str]) -> Output {
-    let mut command: Command = accord(arguments);
+fn command(home: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = accord(arguments);
     command
         .current_dir(home.path())
         .env("ACCORD_DATA_DIR", home.path())
         .env("DISCORD_TOKEN", "none")
-        .env("ACCORD_DISCORD__API_URL", "http://127.0.0.1:9")
-        .output()
-        .unwrap()
+        .env("ACCORD_DISCORD__API_URL", "http://127.0.0.1:9");
+    command
+}
+
+fn run(home: &TempDir, arguments: &[&str]) -> Output {
+    command(home, arguments).output().unwrap()
 }
 
 fn succeed(home: &TempDir, arguments: &[&str]) -> String {

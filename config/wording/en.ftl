@@ -746,3 +746,4 @@ privacy-erased = { $rounds ->
     [one] Everything about you in one round is deleted.
    *[other] Everything about you in { $rounds } rounds is deleted.
   } It is also deleted from what models are trained on, and from this bot's backups. What stays: statements that were posted, results as they were counted, and questions and answers that you posted as an organiser, without your name; what others downloaded or were given before, and copies that whoever hosts this bot made elsewhere; and your reactions, which are Discord's. Remove them there: where rating is still open, they are read and kept again.
+privacy-erased-just-now = You had everything about you in this server deleted a few minutes ago. It can be done again from { $when } on; until then, an opinion that you have written since can be withdrawn with the button below it.

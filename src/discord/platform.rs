@@ -19,8 +19,8 @@ use super::wording::Wording;
 use crate::deliberation::id::{Channel, Guild, Member, Message};
 use crate::deliberation::rating::Likert;
 use crate::deliberation::retraining::Retraining;
-use crate::deliberation::round::Round;
 use crate::deliberation::round::board::Item;
+use crate::deliberation::round::{Round, Time};
 use crate::facilitator::platform::{Platform, PlatformError, RetrainingView, View};
 
 /// Discord, as a place where rounds are shown.
@@ -161,7 +161,11 @@ impl Platform for DiscordPlatform {
         let mut channels = vec![ChannelId::new(round.place.channel.0)];
         channels.extend(round.place.thread.map(|thread| ChannelId::new(thread.0)));
         for channel in channels {
-            self.find_in(channel, round, &mut found).await?;
+            for message in self.own_messages(channel, round.opened_at).await? {
+                if let Some(item) = item_of(&message, round) {
+                    found.entry(item).or_insert(Message(message.id.get()));
+                }
+            }
         }
         Ok(found)
     }
@@ -246,6 +250,19 @@ impl Platform for DiscordPlatform {
         Ok(Message(posted.await?.id.get()))
     }
 
+    async fn find_retraining(
+        &self,
+        retraining: &Retraining,
+    ) -> Result<Option<Message>, PlatformError> {
+        let channel = ChannelId::new(retraining.channel.0);
+        let number = retraining.key.number;
+        let mine = self.own_messages(channel, retraining.asked_at).await?;
+        let found = mine
+            .iter()
+            .find(|message| buttons_of(message).contains(&CustomId::CancelRetraining { number }));
+        Ok(found.map(|message| Message(message.id.get())))
+    }
+
     async fn edit_retraining(
         &self,
         channel: Channel,
@@ -283,37 +300,33 @@ impl Platform for DiscordPlatform {
 }
 
 impl DiscordPlatform {
-    async fn find_in(
+    /// What the bot has posted in a channel since then, the latest first.
+    async fn own_messages(
         &self,
         channel: ChannelId,
-        round: &Round,
-        found: &mut HashMap<Item, Message>,
-    ) -> Result<(), PlatformError> {
+        since: Time,
+    ) -> Result<Vec<serenity::Message>, PlatformError> {
         // What is looked for was posted just before Accord stopped; people may have talked since.
         const PAGES: usize = 10;
+        let mut own = Vec::new();
         let mut before: Option<MessageId> = None;
         for _ in 0..PAGES {
             let mut history = GetMessages::new().limit(100);
             if let Some(before) = before {
                 history = history.before(before);
             }
-            let page = patiently(|| channel.messages(&self.http, history)).await?;
-            for message in &page {
-                if message.author.id == self.me
-                    && let Some(item) = item_of(message, round)
-                {
-                    found.entry(item).or_insert(Message(message.id.get()));
-                }
-            }
+            let mut page = patiently(|| channel.messages(&self.http, history)).await?;
             before = page.last().map(|message| message.id);
             let older = page
                 .last()
-                .is_none_or(|last| last.timestamp.unix_timestamp() < round.opened_at.timestamp());
+                .is_none_or(|last| last.timestamp.unix_timestamp() < since.timestamp());
+            page.retain(|message| message.author.id == self.me);
+            own.append(&mut page);
             if older {
                 break;
             }
         }
-        Ok(())
+        Ok(own)
     }
 }
 
@@ -325,7 +338,13 @@ pub async fn drawn<T: Send + 'static>(draw: impl FnOnce() -> T + Send + 'static)
 
 /// The item of the round that a message shows.
 fn item_of(message: &serenity::Message, round: &Round) -> Option<Item> {
-    let ids: Vec<CustomId> = message
+    let mut ids = buttons_of(message);
+    ids.retain(|id| id.round() == Some(round.key.number));
+    custom_id::item_of(&ids)
+}
+
+fn buttons_of(message: &serenity::Message) -> Vec<CustomId> {
+    message
         .components
         .iter()
         .flat_map(|row| &row.components)
@@ -336,9 +355,7 @@ fn item_of(message: &serenity::Message, round: &Round) -> Option<Item> {
             },
             _ => None,
         })
-        .filter(|id: &CustomId| id.round() == Some(round.key.number))
-        .collect();
-    custom_id::item_of(&ids)
+        .collect()
 }
 
 /// Where all but the card of a round stands.

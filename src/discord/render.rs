@@ -34,8 +34,8 @@ pub use look::{Button, Embed, Look, Select};
 pub use mine::mine;
 pub use panel::{panel, panel_order, place_of, place_of_retest};
 pub use replies::{
-    erased, handed_back, list, opinion_refused, opinion_saved, opinion_withdrawn, returned_text,
-    status,
+    erased, erased_just_now, handed_back, list, opinion_refused, opinion_saved, opinion_withdrawn,
+    returned_text, status,
 };
 pub use why::why;
 

@@ -81,6 +81,13 @@ pub trait Platform: Send + Sync + 'static {
         look: Self::Look,
     ) -> impl Future<Output = Result<Message, PlatformError>> + Send;
 
+    /// The message of a retraining that already stands there, whether anybody remembers posting it or
+    /// not; only while it can be cancelled.
+    fn find_retraining(
+        &self,
+        retraining: &Retraining,
+    ) -> impl Future<Output = Result<Option<Message>, PlatformError>> + Send;
+
     fn edit_retraining(
         &self,
         channel: Channel,

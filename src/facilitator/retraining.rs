@@ -836,7 +836,9 @@ impl<P: Platform> Facilitator<P> {
         in_use.extend(self.retraining(key)?.version_name().parse::<VersionName>());
         let data_dir = data_dir.clone();
         let removed = tokio::task::spawn_blocking(move || {
-            removing_versions(&own, &data_dir, || own.remove_all_but(kept, &in_use))
+            own.remove_all_but(kept, &in_use, |adapter| {
+                model_files::remove_made_with(adapter, &data_dir)
+            })
         })
         .await??;
         self.forget_versions(key.guild, &removed).await
@@ -932,7 +934,9 @@ impl<P: Platform> Facilitator<P> {
             match unwanted {
                 Some((own, name)) => {
                     let name = name.parse()?;
-                    removing_versions(&own, &data_dir, || own.discard(&name))
+                    own.discard(&name, |adapter| {
+                        model_files::remove_made_with(adapter, &data_dir)
+                    })
                 }
                 None => Ok(()),
             }
@@ -1075,20 +1079,6 @@ fn put_into_use(own: &Versions, host: &Versions, out: &Path, before: &Against) -
             How::Activated { version, figures }
         }
     })
-}
-
-/// Removes versions, and with them the model files that were made of them.
-fn removing_versions<T>(
-    own: &Versions,
-    data_dir: &Path,
-    remove: impl FnOnce() -> Result<T>,
-) -> Result<T> {
-    let before = own.adapters()?;
-    let removed = remove()?;
-    for adapter in before.difference(&own.adapters()?) {
-        model_files::remove_made_with(adapter, data_dir)?;
-    }
-    Ok(removed)
 }
 
 fn figures(comparison: &Comparison) -> Figures {

@@ -323,14 +323,17 @@ impl Versions {
 
     /// Removes versions in the folder until `kept` are left: first those that never were active, or
     /// can no longer be gone back to, each time the oldest first. The active one stays; those `in_use`
-    /// stay too, and are not counted. Returns the names of those removed.
+    /// stay too, and are not counted. Returns the names of those removed. `remove_made_with` is as for
+    /// [`Self::discard`].
     ///
     /// # Errors
-    /// A damaged record of the active version, or a folder that cannot be read or written.
+    /// A damaged record of the active version, or a folder that cannot be read or written; those of
+    /// `remove_made_with`.
     pub fn remove_all_but(
         &self,
         kept: usize,
         in_use: &BTreeSet<VersionName>,
+        remove_made_with: impl Fn(&str) -> Result<()>,
     ) -> Result<Vec<VersionName>> {
         let _lock = self.lock()?;
         let mut history = self.history()?;
@@ -353,19 +356,24 @@ impl Versions {
             // First, so that nobody goes back to half a version.
             history.earlier.retain(|earlier| *earlier != id);
             self.write_history(&history)?;
-            fs::remove_dir_all(self.folder.join(&name.0)).with_context(|| self.cannot_write())?;
+            self.remove(name, &remove_made_with)?;
             removed.push(name.clone());
         }
         Ok(removed)
     }
 
-    /// Removes a version, if it is there; if it is active, the one before is active again.
+    /// Removes a version, if it is there; if it is active, the one before is active again. What was made
+    /// of it elsewhere is removed by `remove_made_with`, given the hash of its adapter.
     ///
     /// # Errors
-    /// A damaged record of the active version, or a folder that cannot be written.
-    pub fn discard(&self, name: &VersionName) -> Result<()> {
-        let place = self.folder.join(&name.0);
-        if !place.exists() {
+    /// A damaged record of the active version, or a folder that cannot be written; those of
+    /// `remove_made_with`.
+    pub fn discard(
+        &self,
+        name: &VersionName,
+        remove_made_with: impl Fn(&str) -> Result<()>,
+    ) -> Result<()> {
+        if !self.folder.join(&name.0).exists() {
             return Ok(());
         }
         let _lock = self.lock()?;
@@ -377,7 +385,19 @@ impl Versions {
             history.active = history.earlier.pop().unwrap_or_default();
         }
         self.write_history(&history)?;
-        fs::remove_dir_all(place).with_context(|| self.cannot_write())
+        self.remove(name, remove_made_with)
+    }
+
+    /// What was made of it goes first: if this is interrupted, it is found again by the version.
+    fn remove(
+        &self,
+        name: &VersionName,
+        remove_made_with: impl Fn(&str) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(adapter) = self.adapter_of(name) {
+            remove_made_with(&adapter)?;
+        }
+        fs::remove_dir_all(self.folder.join(&name.0)).with_context(|| self.cannot_write())
     }
 
     /// All versions: `base`, `shipped`, then the stored ones by name.
@@ -412,11 +432,14 @@ impl Versions {
     /// A folder that cannot be read.
     pub fn adapters(&self) -> Result<BTreeSet<String>> {
         let stored = self.stored()?;
-        let card = |name: &VersionName| {
-            let card = fs::read(self.folder.join(&name.0).join(CARD)).ok()?;
-            Some(Card::parse(&card).ok()?.adapter.sha256)
-        };
-        Ok(stored.iter().filter_map(card).collect())
+        let adapters = stored.iter().filter_map(|name| self.adapter_of(name));
+        Ok(adapters.collect())
+    }
+
+    /// The hash of a version's adapter, unless it is damaged.
+    fn adapter_of(&self, name: &VersionName) -> Option<String> {
+        let card = fs::read(self.folder.join(&name.0).join(CARD)).ok()?;
+        Some(Card::parse(&card).ok()?.adapter.sha256)
     }
 
     /// The folders with names of versions.
@@ -706,6 +729,8 @@ impl From<VersionId> for String {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use candle_core::Tensor;
     use tempfile::TempDir;
 
@@ -887,7 +912,7 @@ mod tests {
         }
         let remove = |kept, in_use: &[&str]| -> Vec<String> {
             let in_use = in_use.iter().map(|name| name.parse().unwrap()).collect();
-            let removed = versions.remove_all_but(kept, &in_use).unwrap();
+            let removed = versions.remove_all_but(kept, &in_use, |_| Ok(())).unwrap();
             removed.iter().map(ToString::to_string).collect()
         };
         assert!(remove(6, &[]).is_empty());
@@ -909,11 +934,27 @@ mod tests {
         for name in ["v1", "v2"] {
             versions.activate(&host.add(name), true).unwrap();
         }
-        versions.discard(&"v2".parse().unwrap()).unwrap();
+        let name = "v2".parse().unwrap();
+        let adapters = versions.adapters().unwrap();
+        let removed = RefCell::new(Vec::new());
+        let remove = |adapter: &str| {
+            assert!(
+                host.files().contains(&"v2".to_owned()),
+                "it is the last to go"
+            );
+            removed.borrow_mut().push(adapter.to_owned());
+            Ok(())
+        };
+        // By the version, what was made of it is found again.
+        let cannot = |_: &str| anyhow::bail!("in use");
+        versions.discard(&name, cannot).unwrap_err();
+        versions.discard(&name, remove).unwrap();
+        assert_eq!(removed.borrow().len(), 1);
+        assert!(adapters.contains(&removed.borrow()[0]));
         assert_eq!(host.files(), ["active", "v1"]);
         assert_eq!(versions.active().unwrap().to_string(), "v1");
         assert_eq!(versions.rollback().unwrap().to, VersionId::Shipped);
-        versions.discard(&"v2".parse().unwrap()).unwrap();
+        versions.discard(&name, remove).unwrap();
     }
 
     #[test]

@@ -379,7 +379,7 @@ async fn a_member_who_leaves_stays_a_participant_and_a_bot_that_is_removed_is_qu
 
 /// Of every message of a round there is one: each has buttons of its own.
 #[track_caller]
-fn assert_nothing_twice(town: &Town, card: &Message) {
+pub fn assert_nothing_twice(town: &Town, card: &Message) {
     let mut seen = BTreeSet::new();
     let places = [town.square, thread_of(card)];
     let messages = places

@@ -1009,7 +1009,7 @@ Accord [APP]:
 async fn an_invalid_session_begins_anew_and_a_wrong_token_gets_none() {
     let discord = FakeDiscord::start().await;
     let bot = Bot::start(&discord, GatewayIntents::GUILDS).await;
-    discord.invalidate_sessions();
+    discord.invalidate_sessions(false);
     discord
         .wait_until("the bot to identify again", || {
             (discord.identified() == 2).then_some(())

@@ -7,6 +7,7 @@ mod consent;
 mod experiment;
 mod failures;
 mod fake;
+mod gateway;
 mod hostile_text;
 mod outcomes;
 mod privacy;

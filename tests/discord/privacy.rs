@@ -145,6 +145,16 @@ async fn whoever_is_erased_is_in_no_file_of_the_data_folder_any_more() {
         assert!(holds_id(&backups, member.id.get()));
     }
     says_nothing_of(&town, ada).await;
+
+    // Not at once again, and then everything as the first time.
+    write(ada, &card, VILLAGE_SAYS).await;
+    let refused = town.runs(ada, "privacy erase", json!({})).await;
+    says(&refused, "It can be done again from <t:");
+    assert!(refused.is_ephemeral() && holds_text(town.data_dir(), VILLAGE_SAYS));
+    town.passes(TimeDelta::minutes(5));
+    let erased = town.runs(ada, "privacy erase", json!({})).await;
+    says(&erased, "Everything about you in one round is deleted.");
+    assert!(!holds_text(town.data_dir(), VILLAGE_SAYS));
     town.ends().await;
 }
 

@@ -157,9 +157,7 @@ impl Town {
     pub async fn stops_the_bot(&mut self) {
         let host = self.host.as_mut().expect("a town that hosts the bot");
         host.bot.take().expect("a running bot").stop().await;
-        // A session that was reconnected stays open until the process ends: serenity does not close it.
-        let gone = self.discord.wait_for_disconnection();
-        let _ = tokio::time::timeout(Duration::from_secs(10), gone).await;
+        self.discord.wait_for_disconnection().await;
     }
 
     pub async fn restarts_the_bot(&mut self) {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::deliberation::about::{about_member, about_member_in};
+use crate::discord::Bot;
 use crate::discord::render;
 use crate::discord::reply::{Asked, Context, Failure};
 
@@ -72,12 +73,24 @@ async fn export(ctx: Context<'_>) -> Result<(), Failure> {
 #[poise::command(slash_command)]
 async fn erase(ctx: Context<'_>) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
-    asked.defer().await?;
-    let erased = asked
-        .bot
-        .facilitator
-        .erase_member(asked.guild, asked.member())
-        .await?;
+    let (guild, member) = (asked.guild, asked.member());
+    let Bot {
+        facilitator,
+        erasures,
+        ..
+    } = &**asked.bot;
+    let now = facilitator.clock.now();
+    if let Err(wait) = erasures.ask(guild, member, now) {
+        let look = render::erased_just_now(asked.wording(), now + wait);
+        return asked.answer(look).await;
+    }
+    let done = async {
+        asked.defer().await?;
+        Ok(facilitator.erase_member(guild, member).await?)
+    };
+    let erased = done
+        .await
+        .inspect_err(|_: &Failure| erasures.forgive(guild, member))?;
     asked.finish(render::erased(asked.wording(), &erased)).await
 }
 

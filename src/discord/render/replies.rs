@@ -1,11 +1,11 @@
 //! What one member sees alone, in answer to what that member did.
 
-use super::phrases::{excerpt, link, on};
+use super::phrases::{deadline, excerpt, link, on};
 use super::state::{opinions, phase, state};
 use super::{Button, Embed, Look};
 use crate::deliberation::id::Member;
 use crate::deliberation::round::board::Item;
-use crate::deliberation::round::{MOST_REVISIONS, OpinionRefused, Phase, Round};
+use crate::deliberation::round::{MOST_REVISIONS, OpinionRefused, Phase, Round, Time};
 use crate::discord::custom_id::CustomId;
 use crate::discord::neutral;
 use crate::discord::sentences::admission;
@@ -75,6 +75,12 @@ pub fn erased(wording: &Wording, erased: &Erased) -> Look {
         ));
     }
     Look::of(text)
+}
+
+/// The member had everything deleted a moment ago, and can again at `when`.
+pub fn erased_just_now(wording: &Wording, when: Time) -> Look {
+    let when = deadline(when);
+    Look::of(wording.say("privacy-erased-just-now", &[("when", when.into())]))
 }
 
 /// Enough to recognise it.

@@ -1,6 +1,6 @@
 //! Makes the messages of retrainings match how far they are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ impl<P: Platform> Facilitator<P> {
     pub(super) async fn show_retrainings(self: Arc<Self>) {
         let mut changed = self.retrainings.changed.subscribe();
         let mut edited: HashMap<RetrainingKey, Instant> = HashMap::new();
+        // Of these a message may stand there that nobody remembers.
+        let mut lost: HashSet<RetrainingKey> = self.retrainings.known().keys().copied().collect();
         loop {
             changed.mark_unchanged();
             let mut again: Option<Instant> = None;
@@ -34,7 +36,7 @@ impl<P: Platform> Facilitator<P> {
             for retraining in unsettled {
                 let next = tokio::select! {
                     () = self.shutdown.cancelled() => return,
-                    next = self.show_retraining(&retraining, &mut edited) => next,
+                    next = self.show_retraining(&retraining, &mut edited, &mut lost) => next,
                 };
                 again = again.into_iter().chain(next).min();
             }
@@ -51,8 +53,9 @@ impl<P: Platform> Facilitator<P> {
         &self,
         retraining: &Retraining,
         edited: &mut HashMap<RetrainingKey, Instant>,
+        lost: &mut HashSet<RetrainingKey>,
     ) -> Option<Instant> {
-        let shown = self.try_to_show(retraining, edited).await;
+        let shown = self.try_to_show(retraining, edited, lost).await;
         let key = retraining.key;
         match shown {
             Ok(Some(again)) => Some(again),
@@ -86,6 +89,7 @@ impl<P: Platform> Facilitator<P> {
         &self,
         retraining: &Retraining,
         edited: &mut HashMap<RetrainingKey, Instant>,
+        lost: &mut HashSet<RetrainingKey>,
     ) -> Result<Option<Instant>> {
         let key = retraining.key;
         let view = RetrainingView {
@@ -107,7 +111,22 @@ impl<P: Platform> Facilitator<P> {
                 edited.insert(key, Instant::now());
                 message
             }
-            None => self.platform.post_retraining(retraining, look).await?,
+            None => {
+                let found = match lost.contains(&key) {
+                    true => self.platform.find_retraining(retraining).await?,
+                    false => None,
+                };
+                // Until its answer has come, it may or may not be posted.
+                lost.insert(key);
+                match found {
+                    Some(message) => {
+                        let place = retraining.channel;
+                        self.platform.edit_retraining(place, message, look).await?;
+                        message
+                    }
+                    None => self.platform.post_retraining(retraining, look).await?,
+                }
+            }
         };
         let shown = Shown {
             message,

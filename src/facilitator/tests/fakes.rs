@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::id::{Channel, Guild, Member, Message, RoundKey};
 use crate::deliberation::rating::Likert;
-use crate::deliberation::retraining::{Retraining, State};
+use crate::deliberation::retraining::{Retraining, RetrainingKey, State};
 use crate::deliberation::round::board::Item;
 use crate::deliberation::round::{Candidate, DraftInput, ModelVersions, Phase, Provenance, Round};
 use crate::deliberation::welfare::WelfareFunction;
@@ -33,6 +33,7 @@ pub enum Call {
     KeepOpen,
     Reactions,
     Retraining,
+    FindRetraining,
 }
 
 /// How a call ends.
@@ -74,6 +75,8 @@ pub struct World {
     pub hangs: bool,
     /// What the messages of retrainings have said, one after another.
     pub retrainings: BTreeMap<Message, Vec<String>>,
+    /// The latest message of each.
+    posted: HashMap<RetrainingKey, Message>,
     threads: HashMap<Message, Channel>,
     gone: HashSet<Channel>,
     last: u64,
@@ -347,7 +350,18 @@ impl Platform for FakePlatform {
             world.last += 1;
             let message = Message(world.last);
             world.retrainings.insert(message, vec![look]);
+            world.posted.insert(retraining.key, message);
             Ok(message)
+        })
+        .await
+    }
+
+    async fn find_retraining(
+        &self,
+        retraining: &Retraining,
+    ) -> Result<Option<Message>, PlatformError> {
+        self.call(Call::FindRetraining, retraining.channel, |world| {
+            Ok(world.posted.get(&retraining.key).copied())
         })
         .await
     }

@@ -543,6 +543,26 @@ async fn one_is_trained_at_a_time() {
 }
 
 #[tokio::test]
+async fn a_message_that_was_posted_and_not_noted_is_found_again() {
+    let mut host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    let mut before = true;
+    host.platform.every_call(move |call| match call {
+        Call::Retraining if std::mem::take(&mut before) => Fate::HangsAfter,
+        _ => Fate::Done,
+    });
+    host.asks_for(REWARD).await.unwrap();
+    eventually("the message is posted", async || {
+        host.platform.world().hangs.then_some(())
+    })
+    .await;
+    host.restart().await;
+    host.until_retrained().await;
+    assert!(host.message().starts_with("over: Activated"));
+    assert_eq!(host.platform.world().retrainings.len(), 1, "messages");
+}
+
+#[tokio::test]
 async fn a_message_that_was_deleted_does_not_stop_a_retraining() {
     let host = Host::new().await;
     host.has_rated(1..=3, 8).await;

@@ -1,8 +1,11 @@
 //! Backups, snapshots, and going back to one.
 
 use std::io::Write;
+use std::sync::LazyLock;
 
 use chrono::TimeDelta;
+use proptest::collection::vec;
+use proptest::sample::Index;
 
 use super::super::snapshots::{Renewed, Snapshots, Stale};
 use super::*;
@@ -180,6 +183,128 @@ async fn lines_that_were_changed_together_with_the_compression_are_noticed() {
     );
     refused("{}\n", "no backup of Accord");
     refused("", "no backup of Accord");
+}
+
+/// What happens to bytes, or to lines, of which places are given as shares of the whole.
+#[derive(Clone, Debug)]
+enum Damage {
+    Changed(Index, u8),
+    Truncated(Index),
+    Removed(Index, Index),
+    Repeated(Index, Index),
+    /// What stands from the first place to the second changes places with what follows up to the third.
+    Reordered(Index, Index, Index),
+}
+
+fn damage_to() -> impl Strategy<Value = Damage> {
+    let place = any::<Index>;
+    prop_oneof![
+        (place(), 1..=u8::MAX).prop_map(|(at, bits)| Damage::Changed(at, bits)),
+        place().prop_map(Damage::Truncated),
+        (place(), place()).prop_map(|(from, to)| Damage::Removed(from, to)),
+        (place(), place()).prop_map(|(from, to)| Damage::Repeated(from, to)),
+        (place(), place(), place())
+            .prop_map(|(from, middle, to)| Damage::Reordered(from, middle, to)),
+    ]
+}
+
+impl Damage {
+    /// `change` is done to one of the parts.
+    fn done_to<T: Clone>(&self, whole: &[T], change: impl Fn(&T, u8) -> T) -> Vec<T> {
+        let places = |places: &[&Index]| {
+            let mut places: Vec<usize> = places
+                .iter()
+                .map(|place| place.index(whole.len() + 1))
+                .collect();
+            places.sort_unstable();
+            places
+        };
+        match self {
+            Self::Changed(at, bits) => {
+                let mut parts = whole.to_vec();
+                if let Some(part) = parts.get_mut(at.index(whole.len().max(1))) {
+                    *part = change(part, *bits);
+                }
+                parts
+            }
+            Self::Truncated(at) => whole[..places(&[at])[0]].to_vec(),
+            Self::Removed(from, to) => {
+                let places = places(&[from, to]);
+                [&whole[..places[0]], &whole[places[1]..]].concat()
+            }
+            Self::Repeated(from, to) => {
+                let places = places(&[from, to]);
+                [&whole[..places[1]], &whole[places[0]..]].concat()
+            }
+            Self::Reordered(from, middle, to) => {
+                let places = places(&[from, middle, to]);
+                let (first, second) = (&whole[places[0]..places[1]], &whole[places[1]..places[2]]);
+                [&whole[..places[0]], second, first, &whole[places[2]..]].concat()
+            }
+        }
+    }
+}
+
+/// A backup, the text that is compressed in it, and its records.
+static WHOLE: LazyLock<(Vec<u8>, Vec<u8>, Changes)> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let (store, folder) = filled().await;
+        let file = folder.path().join("backup");
+        store.back_up(&file, at(0)).await.unwrap();
+        let compressed = fs::read(&file).unwrap();
+        let text = zstd::decode_all(&compressed[..]).unwrap();
+        (compressed, text, records_of(&file))
+    })
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// In the file, in what is compressed in it, or among its lines.
+    #[test]
+    fn a_backup_that_was_damaged_in_any_way_is_refused_or_says_the_same(
+        damages in vec(damage_to(), 1..4),
+        in_file in 0..3,
+    ) {
+        let (compressed, text, whole) = &*WHOLE;
+        let flip = |byte: &u8, bits: u8| byte ^ bits;
+        let damaged = match in_file {
+            0 => damages
+                .iter()
+                .fold(compressed.clone(), |bytes, damage| damage.done_to(&bytes, flip)),
+            1 => {
+                let text = damages
+                    .iter()
+                    .fold(text.clone(), |text, damage| damage.done_to(&text, flip));
+                zstd::encode_all(&text[..], 0).unwrap()
+            }
+            _ => {
+                let lines: Vec<Vec<u8>> =
+                    text.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+                let flip_first = |line: &Vec<u8>, bits: u8| {
+                    let mut line = line.clone();
+                    line[0] ^= bits;
+                    line
+                };
+                let lines = damages
+                    .iter()
+                    .fold(lines, |lines, damage| damage.done_to(&lines, flip_first));
+                zstd::encode_all(&lines.concat()[..], 0).unwrap()
+            }
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("damaged");
+        fs::write(&file, damaged).unwrap();
+        let mut records = Changes::new();
+        let read = backup::read(&file, |key, record| {
+            records.insert(key, Some(record));
+            Ok(())
+        });
+        if read.is_ok() {
+            prop_assert_eq!(&records, whole);
+        }
+    }
 }
 
 #[tokio::test]

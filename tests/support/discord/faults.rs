@@ -201,7 +201,12 @@ impl FakeDiscord {
 
     /// Closes all connections as Discord does; 4000 and most others allow to resume.
     pub fn close_gateway(&self, code: u16) {
-        self.change(|world| world.gateway.close_all(code));
+        self.change(|world| world.gateway.close_all(Some(code)));
+    }
+
+    /// Closes all connections without saying why.
+    pub fn close_gateway_without_a_code(&self) {
+        self.change(|world| world.gateway.close_all(None));
     }
 
     /// Breaks all connections off without a word.
@@ -214,9 +219,15 @@ impl FakeDiscord {
         self.change(|world| world.gateway.ask_to_reconnect());
     }
 
-    /// Invalidates all sessions (opcode 9): bots have to identify again.
-    pub fn invalidate_sessions(&self) {
-        self.change(|world| world.gateway.invalidate_all());
+    /// Invalidates all sessions (opcode 9): bots have to identify again, or may resume.
+    pub fn invalidate_sessions(&self, resumable: bool) {
+        self.change(|world| world.gateway.invalidate_all(resumable));
+    }
+
+    /// Nothing comes through the connections of now any more, as if a router on the way had died: no
+    /// event, no acknowledgement of a heartbeat. A bot that hears nothing has to reconnect.
+    pub fn silence_gateway(&self) {
+        self.change(|world| world.gateway.silence_all());
     }
 
     /// Ends all connections and takes no new ones; what happens meanwhile is never dispatched.
@@ -226,11 +237,6 @@ impl FakeDiscord {
 
     pub fn end_outage(&self) {
         self.change(|world| world.gateway.out = false);
-    }
-
-    /// Whether heartbeats are acknowledged; a bot that hears nothing has to reconnect.
-    pub fn acknowledge_heartbeats(&self, acknowledge: bool) {
-        self.change(|world| world.gateway.answers_heartbeats = acknowledge);
     }
 
     /// For connections from now on.

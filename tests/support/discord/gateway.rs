@@ -19,7 +19,8 @@ pub struct Gateway {
     pub sessions: BTreeMap<String, Session>,
     /// During an outage nobody can connect, and what happens is lost.
     pub out: bool,
-    pub answers_heartbeats: bool,
+    /// The last connection that stands and is dead all the same: nothing comes through.
+    silent_up_to: u64,
     pub heartbeat: Duration,
     pub recommended_shards: u64,
     /// Privileged intents that the application has been granted.
@@ -49,8 +50,8 @@ struct Connection {
 enum Frame {
     Text(String),
     Compressed(String),
-    /// Closes as Discord does, with a code.
-    Close(u16),
+    /// Closes: as Discord does, with a code, or as anybody between may, without.
+    Close(Option<u16>),
     /// Breaks off without a word.
     Vanish,
 }
@@ -60,7 +61,7 @@ impl Default for Gateway {
         Gateway {
             sessions: BTreeMap::new(),
             out: false,
-            answers_heartbeats: true,
+            silent_up_to: 0,
             heartbeat: Duration::from_millis(41_250),
             recommended_shards: 1,
             granted: GatewayIntents::empty(),
@@ -97,7 +98,7 @@ impl Gateway {
         self.send_to_all(|| Frame::Text(json!({ "op": 7, "d": null }).to_string()));
     }
 
-    pub fn close_all(&self, code: u16) {
+    pub fn close_all(&self, code: Option<u16>) {
         self.send_to_all(|| Frame::Close(code));
     }
 
@@ -105,10 +106,17 @@ impl Gateway {
         self.send_to_all(|| Frame::Vanish);
     }
 
-    /// Makes every session impossible to resume, and says so to those that are connected.
-    pub fn invalidate_all(&mut self) {
-        self.send_to_all(|| Frame::Text(json!({ "op": 9, "d": false }).to_string()));
-        self.sessions.clear();
+    /// Tells all that their sessions are invalid, and makes them so unless they are resumable.
+    pub fn invalidate_all(&mut self, resumable: bool) {
+        self.send_to_all(|| Frame::Text(json!({ "op": 9, "d": resumable }).to_string()));
+        if !resumable {
+            self.sessions.clear();
+        }
+    }
+
+    /// Nothing comes through the connections of now any more, and nobody closes them.
+    pub fn silence_all(&mut self) {
+        self.silent_up_to = self.connections;
     }
 
     /// Ends all connections and sessions.
@@ -204,7 +212,7 @@ impl World {
 
     fn receive(&mut self, token: &str, url: &str, connection: &Connection, text: &str) {
         let close = |code| {
-            let _ = connection.frames.send(Frame::Close(code));
+            let _ = connection.frames.send(Frame::Close(Some(code)));
         };
         let send = |payload: Value| {
             let _ = connection.frames.send(Frame::Text(payload.to_string()));
@@ -220,8 +228,7 @@ impl World {
         });
         let data = &payload["d"];
         match payload["op"].as_u64() {
-            Some(1) if self.gateway.answers_heartbeats => send(json!({ "op": 11 })),
-            Some(1) => {}
+            Some(1) => send(json!({ "op": 11 })),
             Some(2 | 6) if bare(data["token"].as_str()) != bare(Some(token)) => {
                 close(AUTHENTICATION_FAILED);
             }
@@ -317,7 +324,7 @@ impl World {
             return;
         };
         if let Some(earlier) = session.connection.replace(connection.clone()) {
-            let _ = earlier.frames.send(Frame::Close(SESSION_TIMED_OUT));
+            let _ = earlier.frames.send(Frame::Close(Some(SESSION_TIMED_OUT)));
         }
         for missed in session.missed(seen).into_iter().flatten() {
             let _ = connection.frames.send(Frame::Text(missed.clone()));
@@ -357,14 +364,17 @@ pub async fn serve(discord: FakeDiscord, mut socket: WebSocket) {
     loop {
         tokio::select! {
             frame = to_send.recv() => {
+                if discord.look(|world| connection.id <= world.gateway.silent_up_to) {
+                    continue;
+                }
                 let sent = match frame {
                     Some(Frame::Text(text)) => socket.send(Message::Text(text.into())).await,
                     Some(Frame::Compressed(text)) => {
                         socket.send(Message::Binary(compress(&text).into())).await
                     }
                     Some(Frame::Close(code)) => {
-                        let frame = CloseFrame { code, reason: "".into() };
-                        let _ = socket.send(Message::Close(Some(frame))).await;
+                        let frame = code.map(|code| CloseFrame { code, reason: "".into() });
+                        let _ = socket.send(Message::Close(frame)).await;
                         break;
                     }
                     Some(Frame::Vanish) | None => break,
