@@ -151,12 +151,9 @@ async fn lines_that_were_changed_together_with_the_compression_are_noticed() {
         let mut encoder = zstd::Encoder::new(fs::File::create(&file).unwrap(), 0).unwrap();
         encoder.write_all(lines.as_bytes()).unwrap();
         encoder.finish().unwrap();
-        let error = Store::restore(folder.path(), &file).unwrap_err();
-        let error = format!("{error:#}");
-        assert!(
-            error.contains(why) || error.contains("another process"),
-            "{error}"
-        );
+        let empty = tempfile::tempdir().unwrap();
+        let error = Store::restore(empty.path(), &file).unwrap_err();
+        assert!(format!("{error:#}").contains(why), "{error:#}");
         let error = Store::verify(&file).unwrap_err();
         assert!(format!("{error:#}").contains(why), "{error:#}");
     };
