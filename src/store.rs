@@ -41,6 +41,7 @@ use crate::deliberation::round::{Round, Time};
 /// Every call fails once the store is closed or broken ([`StoreBroken`]).
 #[derive(Clone, Debug)]
 pub struct Store {
+    folder: PathBuf,
     jobs: mpsc::Sender<Job>,
     broken: watch::Receiver<Option<StoreBroken>>,
 }
@@ -71,8 +72,8 @@ impl Store {
         Self::open_with(folder, Box::new(|tree| tree.flush().map(drop)))
     }
 
-    fn open_with(folder: &Path, flush: Flush) -> Result<Self> {
-        let folder = Folder::lock(folder)?;
+    fn open_with(path: &Path, flush: Flush) -> Result<Self> {
+        let folder = Folder::lock(path)?;
         let tree = Some(folder.open_tree()?);
         let writer = Writer {
             tree,
@@ -85,7 +86,11 @@ impl Store {
             .name("store".to_owned())
             .spawn(move || writer.run(waiting, breaks))
             .context("cannot start the store's thread")?;
-        Ok(Self { jobs, broken })
+        Ok(Self {
+            folder: path.to_owned(),
+            jobs,
+            broken,
+        })
     }
 
     /// Saves what differs between a round as it was saved last, `None` for a new one, and as it is
@@ -425,6 +430,27 @@ impl Store {
             Ok(())
         })
         .await
+    }
+
+    /// Notes on the disk, before something is removed, that [`Self::rewrite`] has to follow: also where
+    /// that fails, or the process ends in between.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub async fn owe_rewrite(&self) -> Result<()> {
+        let folder = self.folder.clone();
+        let noted = tokio::task::spawn_blocking(move || folder::mark_stale(&folder)).await?;
+        noted.with_context(|| format!("cannot write in {}", self.folder.display()))
+    }
+
+    /// Whether [`Self::rewrite`] has not been done since [`Self::owe_rewrite`].
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub async fn owes_rewrite(&self) -> Result<bool> {
+        let folder = self.folder.clone();
+        let noted = tokio::task::spawn_blocking(move || folder::is_stale(&folder)).await?;
+        noted.with_context(|| format!("cannot read {}", self.folder.display()))
     }
 
     /// Writes all that is in the store into new files and deletes the old ones, in which there is

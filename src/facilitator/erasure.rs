@@ -130,19 +130,25 @@ impl<P: Platform> Facilitator<P> {
         let alone = self.backing_up.lock().await;
         let now = self.clock.now();
         let expired = self.store.expired(now).await?;
+        let left = self.store.guilds_left_before(now - GUILD_KEPT_FOR).await?;
+        let any = !expired.is_empty() || !left.is_empty();
+        if any {
+            self.store.owe_rewrite().await?;
+        }
         if !expired.is_empty() {
             self.delete_texts_of(&expired, &alone).await?;
         }
-        let left = self.store.guilds_left_before(now - GUILD_KEPT_FOR).await?;
         for &guild in &left {
             // The store last: by what is in it, all is done again if it is interrupted.
             self.erase_retrainings(guild).await?;
             self.renew_snapshots(Stale::Guild(guild), &alone).await?;
             self.store.erase_guild(guild).await?;
         }
-        let any = !expired.is_empty() || !left.is_empty();
-        if any {
+        // Perhaps owed by a sweep before, which could not end.
+        if self.store.owes_rewrite().await? {
             self.store.rewrite().await?;
+        }
+        if any {
             let (rounds, guilds) = (expired.len(), left.len());
             tracing::info!(rounds, guilds, "deleted what expired");
         }

@@ -3,7 +3,8 @@
 //!
 //! `tree` is sled's. While the store is rewritten, the new tree is made in `tree.part`; once it is
 //! whole that becomes `tree.next`, and from then on it is the store, whatever happens: opening
-//! finishes what was begun. The old one is put aside as `tree.old` and deleted.
+//! finishes what was begun. The old one is put aside as `tree.old` and deleted. As long as there is a
+//! file `stale`, what was removed from the tree may still be found in its files.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -184,7 +185,8 @@ impl Folder {
     fn settle(&self) -> io::Result<()> {
         let [tree, part, next, old] = [TREE, PART, NEXT, OLD].map(|name| self.path.join(name));
         remove(&part)?;
-        if next.exists() {
+        let replaced = next.exists();
+        if replaced {
             if tree.exists() {
                 remove(&old)?;
                 fs::rename(&tree, &old)?;
@@ -193,12 +195,25 @@ impl Folder {
             sync_folder(&self.path)?;
         }
         remove(&old)?;
+        if replaced && is_stale(&self.path)? {
+            fs::remove_file(self.path.join(STALE))?;
+        }
         sync_folder(&self.path)
     }
 
     fn cannot_write(&self) -> String {
         format!("cannot write in the store's folder {}", self.path.display())
     }
+}
+
+/// Notes that the tree in a folder is to be replaced by a copy, until that is done.
+pub(super) fn mark_stale(folder: &Path) -> io::Result<()> {
+    File::create(folder.join(STALE))?.sync_all()?;
+    sync_folder(folder)
+}
+
+pub(super) fn is_stale(folder: &Path) -> io::Result<bool> {
+    folder.join(STALE).try_exists()
 }
 
 /// So many round numbers of a guild are not given after a backup was restored.
@@ -211,6 +226,7 @@ const TREE: &str = "tree";
 const PART: &str = "tree.part";
 const NEXT: &str = "tree.next";
 const OLD: &str = "tree.old";
+const STALE: &str = "stale";
 
 fn open(path: &Path) -> Result<Tree> {
     let config = sled::Config::new()

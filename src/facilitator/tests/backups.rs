@@ -139,3 +139,32 @@ async fn a_guild_that_was_left_long_ago_is_in_no_snapshot_any_more() {
     .await;
     assert!(!host.snapshots().is_empty());
 }
+
+#[tokio::test]
+async fn a_sweep_that_could_not_end_is_ended_by_the_next_one() {
+    let mut host = Host::new().await;
+    let key = host.rating_with(|terms| terms.retention_days = 2).await;
+    host.rate_all(key, 3).await;
+    host.clock.advance(TimeDelta::hours(1));
+    host.until_settled(key).await;
+    host.clock.advance(TimeDelta::days(3));
+    // There is no room for new files.
+    let tree = host.folder.path().join("tree.part");
+    std::fs::write(&tree, "").unwrap();
+    eventually("the texts are deleted", async || {
+        let _ = host.facilitator.delete_what_expired().await;
+        let round = host.round(key).await;
+        let mut opinions = round.opinions.values();
+        opinions.all(|opinion| opinion.text.is_none()).then_some(())
+    })
+    .await;
+    host.facilitator.delete_what_expired().await.unwrap_err();
+    assert!(holds_text(host.folder.path(), "thinks so"));
+    host.facilitator.stop().await.unwrap();
+    std::fs::remove_file(&tree).unwrap();
+    host.start().await;
+    eventually("the files are new", async || {
+        (!holds_text(host.folder.path(), "thinks so")).then_some(())
+    })
+    .await;
+}
