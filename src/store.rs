@@ -13,7 +13,7 @@ mod records;
 pub mod snapshots;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -419,14 +419,39 @@ impl Store {
     /// [`StoreBroken`].
     pub async fn erase_guild(&self, guild: Guild) -> Result<()> {
         self.change(move |draft| {
-            let mut keys = draft.keys(&keys::of_guild(guild))?;
-            keys.extend(draft.keys(&keys::live_of(guild))?);
-            keys.extend(draft.keys(&keys::retrained_of(guild))?);
-            keys.extend(draft.keys(&[keys::DUE])?.into_iter().filter(|key| {
-                matches!(Key::from_bytes(key), Some(Key::Due(_, round)) if round.guild == guild)
-            }));
+            let mut keys = keys_of(draft, guild)?;
             keys.insert(Key::Left(guild).to_bytes());
             draft.remove(keys);
+            Ok(())
+        })
+        .await
+    }
+
+    /// [`Self::erase_guild`], of one that Accord left before a time and has not joined again meanwhile;
+    /// whether that is so. It is among [`Self::guilds_left_before`] until [`Self::forget_left`].
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn erase_left_guild(&self, guild: Guild, before: Time) -> Result<bool> {
+        self.change(move |draft| {
+            let left = was_left(draft, guild, before)?;
+            if left {
+                draft.remove(keys_of(draft, guild)?);
+            }
+            Ok(left)
+        })
+        .await
+    }
+
+    /// Nothing of a guild that Accord left before a time is anywhere any more.
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn forget_left(&self, guild: Guild, before: Time) -> Result<()> {
+        self.change(move |draft| {
+            if was_left(draft, guild, before)? {
+                draft.remove([Key::Left(guild).to_bytes()]);
+            }
             Ok(())
         })
         .await
@@ -588,6 +613,24 @@ async fn gone(watched: watch::Receiver<Option<StoreBroken>>) -> anyhow::Error {
 /// Waits until the store is broken, or `None` when it is closed.
 async fn broken(mut watched: watch::Receiver<Option<StoreBroken>>) -> Option<StoreBroken> {
     watched.wait_for(Option::is_some).await.ok()?.clone()
+}
+
+/// All records of a guild but the number of its next round and its departure.
+fn keys_of(draft: &Draft, guild: Guild) -> Result<BTreeSet<Vec<u8>>> {
+    let mut keys = draft.keys(&keys::of_guild(guild))?;
+    keys.extend(draft.keys(&keys::live_of(guild))?);
+    keys.extend(draft.keys(&keys::retrained_of(guild))?);
+    keys.extend(draft.keys(&[keys::DUE])?.into_iter().filter(
+        |key| matches!(Key::from_bytes(key), Some(Key::Due(_, round)) if round.guild == guild),
+    ));
+    Ok(keys)
+}
+
+fn was_left(draft: &Draft, guild: Guild, before: Time) -> Result<bool> {
+    let key = Key::Left(guild);
+    let record = draft.get(key)?;
+    let left = record.map(|record| decode::<Left>(key, &record));
+    Ok(left.transpose()?.is_some_and(|left| left.at < before))
 }
 
 fn next_number(draft: &Draft, guild: Guild) -> Result<u32> {

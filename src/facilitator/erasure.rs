@@ -130,7 +130,8 @@ impl<P: Platform> Facilitator<P> {
         let alone = self.backing_up.lock().await;
         let now = self.clock.now();
         let expired = self.store.expired(now).await?;
-        let left = self.store.guilds_left_before(now - GUILD_KEPT_FOR).await?;
+        let before = now - GUILD_KEPT_FOR;
+        let left = self.store.guilds_left_before(before).await?;
         let any = !expired.is_empty() || !left.is_empty();
         if any {
             self.store.owe_rewrite().await?;
@@ -139,10 +140,13 @@ impl<P: Platform> Facilitator<P> {
             self.delete_texts_of(&expired, &alone).await?;
         }
         for &guild in &left {
-            // The store last: by what is in it, all is done again if it is interrupted.
-            self.erase_retrainings(guild).await?;
-            self.renew_snapshots(Stale::Guild(guild), &alone).await?;
-            self.store.erase_guild(guild).await?;
+            // It may have been joined again, and what is written there from now on stays.
+            if self.store.erase_left_guild(guild, before).await? {
+                self.erase_retrainings(guild).await?;
+                self.renew_snapshots(Stale::Guild(guild), &alone).await?;
+                // Last: as long as it counts as left, all is done again if it is interrupted.
+                self.store.forget_left(guild, before).await?;
+            }
         }
         // Perhaps owed by a sweep before, which could not end.
         if self.store.owes_rewrite().await? {

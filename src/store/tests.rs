@@ -442,6 +442,31 @@ async fn a_guild_that_was_left_is_known_until_it_is_joined_again() {
 }
 
 #[tokio::test]
+async fn a_guild_that_is_joined_again_while_what_was_left_is_erased_keeps_its_rounds() {
+    let (store, _folder) = store();
+    store.save(None, &over(key(1))).await.unwrap();
+    let erased = async |before| store.erase_left_guild(GUILD, before).await.unwrap();
+    store.guild_left(GUILD, at(10)).await.unwrap();
+    assert_eq!(store.guilds_left_before(at(11)).await.unwrap(), [GUILD]);
+    store.guild_joined(GUILD).await.unwrap();
+    assert!(!erased(at(11)).await);
+    // It was left again.
+    store.guild_left(GUILD, at(20)).await.unwrap();
+    assert!(!erased(at(20)).await);
+    store.forget_left(GUILD, at(20)).await.unwrap();
+    assert_eq!(store.rounds(GUILD).await.unwrap(), [over(key(1))]);
+
+    assert!(erased(at(21)).await);
+    assert_eq!(store.rounds(GUILD).await.unwrap(), []);
+    assert_eq!(store.expired(Time::MAX_UTC).await.unwrap(), []);
+    assert_eq!(store.next_number(GUILD).await.unwrap(), 2);
+    // The rest is not done yet.
+    assert_eq!(store.guilds_left_before(at(21)).await.unwrap(), [GUILD]);
+    store.forget_left(GUILD, at(21)).await.unwrap();
+    assert_eq!(store.guilds_left_before(at(21)).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn retrainings_are_found_without_their_guild_and_go_with_it() {
     let (store, folder) = store();
     for (guild, number) in [(42, 1), (42, 2), (43, 1), (44, 1)] {
