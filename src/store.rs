@@ -192,13 +192,25 @@ impl Store {
         }
     }
 
+    /// Changes a guild's settings as they are then, whoever else changes them: they come back as they
+    /// are now.
+    ///
     /// # Errors
-    /// [`StoreBroken`].
-    pub async fn save_settings(&self, guild: Guild, settings: &GuildSettings) -> Result<()> {
-        let record = encode(settings)?;
+    /// A record that cannot be read; [`StoreBroken`].
+    pub async fn change_settings(
+        &self,
+        guild: Guild,
+        change: impl FnOnce(&mut GuildSettings) + Send + 'static,
+    ) -> Result<GuildSettings> {
+        let key = Key::Settings(guild);
         self.change(move |draft| {
-            draft.put(Key::Settings(guild), record);
-            Ok(())
+            let record = draft.get(key)?;
+            let before: Option<GuildSettings> =
+                record.map(|record| decode(key, &record)).transpose()?;
+            let mut settings = before.unwrap_or_default();
+            change(&mut settings);
+            draft.put(key, encode(&settings)?);
+            Ok(settings)
         })
         .await
     }

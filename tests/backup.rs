@@ -277,12 +277,11 @@ fn prepare_to_erase(home: &TempDir) {
     second.extend(ADA, TimeDelta::hours(1), now()).unwrap();
     with_store(home, async |store| {
         store.save(Some(&before), &second).await.unwrap();
-        let settings = GuildSettings {
-            training: Training::Own,
-            changed: Some((ADA, now())),
-            ..GuildSettings::default()
+        let set = |settings: &mut GuildSettings| {
+            settings.training = Training::Own;
+            settings.changed = Some((ADA, now()));
         };
-        store.save_settings(TOWN, &settings).await.unwrap();
+        store.change_settings(TOWN, set).await.unwrap();
         let consent = Consent {
             agreed: true,
             shared: true,

@@ -15,6 +15,7 @@ use super::Facilitator;
 use super::backups::NoSnapshot;
 use super::platform::Platform;
 use super::retraining::{remove_guild_files, remove_work_folder};
+use crate::deliberation::guild::GuildSettings;
 use crate::deliberation::id::{Guild, Member, RoundKey};
 use crate::deliberation::retraining::Retraining;
 use crate::deliberation::round::{Round, Time};
@@ -297,9 +298,11 @@ async fn forget_while_stopped(
 }
 
 async fn anonymise_settings(store: &Store, guild: Guild, member: Member) -> Result<()> {
-    let mut settings = store.settings(guild).await?;
-    if settings.anonymise(member) {
-        store.save_settings(guild, &settings).await?;
+    if store.settings(guild).await?.anonymise(member) {
+        let change = move |settings: &mut GuildSettings| {
+            settings.anonymise(member);
+        };
+        store.change_settings(guild, change).await?;
     }
     Ok(())
 }

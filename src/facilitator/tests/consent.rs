@@ -11,12 +11,9 @@ const VILLAGE: Guild = Guild(2);
 
 impl Host {
     async fn settles(&self, guild: Guild, training: Training) {
-        let settings = GuildSettings {
-            training,
-            ..GuildSettings::default()
-        };
         let store = &self.facilitator.store;
-        store.save_settings(guild, &settings).await.unwrap();
+        let set = move |settings: &mut GuildSettings| settings.training = training;
+        store.change_settings(guild, set).await.unwrap();
     }
 
     async fn agrees(&self, guild: Guild, members: impl IntoIterator<Item = u64>, to: Training) {

@@ -132,12 +132,9 @@ const REWARD: Model = Model::RewardModel;
 impl Host {
     /// A guild whose members agreed to training, and rated in so many rounds.
     async fn has_rated(&self, members: std::ops::RangeInclusive<u64>, rounds: usize) {
-        let settings = GuildSettings {
-            training: Training::Own,
-            ..GuildSettings::default()
-        };
         let store = &self.facilitator.store;
-        store.save_settings(GUILD, &settings).await.unwrap();
+        let set = move |settings: &mut GuildSettings| settings.training = Training::Own;
+        store.change_settings(GUILD, set).await.unwrap();
         for member in members.clone() {
             let agrees = self
                 .facilitator
@@ -190,12 +187,9 @@ impl Host {
     }
 
     async fn settle(&self, guild: Guild, training: Training) {
-        let settings = GuildSettings {
-            training,
-            ..GuildSettings::default()
-        };
         let store = &self.facilitator.store;
-        store.save_settings(guild, &settings).await.unwrap();
+        let set = move |settings: &mut GuildSettings| settings.training = training;
+        store.change_settings(guild, set).await.unwrap();
     }
 
     /// Another guild that shares has the same rounds, and its members agree to that.

@@ -12,11 +12,8 @@ use crate::deliberation::retraining::tests::set_of;
 async fn filled() -> (Store, TempDir) {
     let (store, folder) = store();
     for guild in [42, 43] {
-        let settings = GuildSettings {
-            changed: Some((WANTED, at(3))),
-            ..GuildSettings::default()
-        };
-        store.save_settings(Guild(guild), &settings).await.unwrap();
+        let set = |settings: &mut GuildSettings| settings.changed = Some((WANTED, at(3)));
+        store.change_settings(Guild(guild), set).await.unwrap();
         let consent = store.save_consent(Guild(guild), WANTED, agreed(true));
         consent.await.unwrap();
         for number in 1..=3 {
@@ -322,9 +319,8 @@ async fn what_is_stale_in_a_snapshot_becomes_what_is_in_the_store_and_the_rest_s
     answered.delete_texts(&BTreeSet::new());
     store.save(Some(&round_3), &answered).await.unwrap();
     store.save(None, &opened(key(4))).await.unwrap();
-    let mut settings = store.settings(GUILD).await.unwrap();
-    assert!(settings.anonymise(WANTED));
-    store.save_settings(GUILD, &settings).await.unwrap();
+    let anonymise = |settings: &mut GuildSettings| assert!(settings.anonymise(WANTED));
+    store.change_settings(GUILD, anonymise).await.unwrap();
     store.remove_consent(GUILD, WANTED).await.unwrap();
     for guild in [42, 43] {
         let mut made = retraining(guild, 1);
