@@ -37,7 +37,8 @@ pub struct Snapshot {
 /// What is no longer to be in any snapshot.
 #[derive(Clone, Debug)]
 pub enum Stale {
-    /// Where a member is named, snapshots get what is in the store now, which names them no more.
+    /// Where a member is named, snapshots get what is in the store now, which names them no more, and
+    /// nothing of what they said about training.
     Member(Guild, Member),
     /// Everything of a guild but the number of its next round; and where it is named in what others
     /// trained, what is in the store now.
@@ -170,7 +171,14 @@ impl Store {
                 let others: Vec<Group> = others.collect();
                 self.read(move |tree| now_in(tree, others)).await?
             }
-            Stale::Member(..) => self.read(move |tree| now_in(tree, groups)).await?,
+            Stale::Member(guild, member) => {
+                // Who is just saying no to training is still said to agree: in the snapshots they were
+                // never asked.
+                let said = Group::Consent(guild, member);
+                let others = groups.into_iter().filter(move |group| *group != said);
+                let others: Vec<Group> = others.collect();
+                self.read(move |tree| now_in(tree, others)).await?
+            }
         };
         let folder = snapshots.folder.clone();
         tokio::task::spawn_blocking(move || {

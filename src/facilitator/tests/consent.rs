@@ -1,6 +1,6 @@
 //! Who is asked about training, what is kept of those who agree, and what it gives the models.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::deliberation::consent::Consent;
@@ -167,6 +167,13 @@ async fn a_text_that_was_kept_and_is_no_longer_is_on_the_disk_no_more() {
     host.agrees(GUILD, 1..=3, Training::Off).await;
     assert_eq!(host.texts(key).await, [] as [u64; 0]);
     assert!(!holds_text(host.folder.path(), "thinks so"));
+    // Going back to a snapshot takes no "no" back.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let snapshot = host.facilitator.backups.snapshots.list().unwrap().swap_remove(0);
+    Store::restore(elsewhere.path(), &snapshot.file).unwrap();
+    let restored = Store::open(elsewhere.path()).unwrap();
+    assert!(restored.round(key).await.unwrap().is_some());
+    assert_eq!(restored.consents(GUILD).await.unwrap(), BTreeMap::new());
 }
 
 #[tokio::test]
