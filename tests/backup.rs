@@ -201,7 +201,7 @@ fn whoever_is_erased_is_in_no_file_any_more() {
         opinions.copied().collect()
     };
     assert_eq!(there(rounds(&home, TOWN)), [BEN, CEM].into());
-    let snapshots = Snapshots::in_data_dir(home.path()).list().unwrap();
+    let snapshots = Snapshots::in_data_dir(home.path()).list(now()).unwrap();
     assert_eq!(snapshots.len(), 2);
     for snapshot in snapshots {
         let other = self::home();

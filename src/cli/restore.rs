@@ -62,9 +62,10 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
 async fn newest(snapshots: &Snapshots) -> Result<PathBuf> {
     let snapshots = snapshots.clone();
     tokio::task::spawn_blocking(move || {
-        let all = snapshots.list()?;
+        let now = Utc::now();
+        let all = snapshots.list(now)?;
         let (good, _) = snapshots
-            .newest_good()?
+            .newest_good(now)?
             .context("there is no good snapshot in backups/ in the data folder; accord restore FILE restores a backup of your own")?;
         for damaged in all.iter().take_while(|other| **other != good) {
             eprintln!("left out, since it is damaged: {}", damaged.file.display());

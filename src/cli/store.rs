@@ -6,6 +6,7 @@ use accord::config::Config;
 use accord::store::snapshots::Snapshots;
 use accord::store::{Contents, Damaged, Store, StoreBroken};
 use anyhow::{Context, Result, anyhow, ensure};
+use chrono::Utc;
 
 /// Opens the store and reads all of it, to see whether that can be done.
 ///
@@ -89,6 +90,6 @@ pub fn counted(contents: Contents) -> String {
 
 async fn newest_good(config: &Config) -> Result<Option<(PathBuf, Contents)>> {
     let snapshots = Snapshots::in_data_dir(&config.data_dir);
-    let newest = tokio::task::spawn_blocking(move || snapshots.newest_good()).await??;
+    let newest = tokio::task::spawn_blocking(move || snapshots.newest_good(Utc::now())).await??;
     Ok(newest.map(|(snapshot, backup)| (snapshot.file, backup.contents)))
 }

@@ -169,8 +169,9 @@ async fn a_text_that_was_kept_and_is_no_longer_is_on_the_disk_no_more() {
     assert!(!holds_text(host.folder.path(), "thinks so"));
     // Going back to a snapshot takes no "no" back.
     let elsewhere = tempfile::tempdir().unwrap();
-    let snapshot = host.facilitator.backups.snapshots.list().unwrap().swap_remove(0);
-    Store::restore(elsewhere.path(), &snapshot.file).unwrap();
+    let snapshots = &host.facilitator.backups.snapshots;
+    let newest = snapshots.list(host.clock.now()).unwrap().swap_remove(0);
+    Store::restore(elsewhere.path(), &newest.file).unwrap();
     let restored = Store::open(elsewhere.path()).unwrap();
     assert!(restored.round(key).await.unwrap().is_some());
     assert_eq!(restored.consents(GUILD).await.unwrap(), BTreeMap::new());

@@ -267,8 +267,8 @@ async fn snapshots_are_kept_by_their_number_and_their_age() {
     let (store, folder) = store();
     store.save(None, &opened(key(1))).await.unwrap();
     let snapshots = Snapshots::in_data_dir(folder.path());
-    assert_eq!(snapshots.list().unwrap(), []);
-    assert!(snapshots.newest_good().unwrap().is_none());
+    assert_eq!(snapshots.list(at(0)).unwrap(), []);
+    assert!(snapshots.newest_good(at(0)).unwrap().is_none());
     let day = |day: i64| at(day * 24 * 3600);
     for number in 0..6 {
         let file = snapshots.file(day(number));
@@ -277,7 +277,7 @@ async fn snapshots_are_kept_by_their_number_and_their_age() {
     let unfinished = snapshots.file(day(9)).with_extension("part");
     fs::write(&unfinished, "").unwrap();
     let days = || -> Vec<Time> {
-        let all = snapshots.list().unwrap();
+        let all = snapshots.list(day(9)).unwrap();
         all.iter().map(|snapshot| snapshot.made_at).collect()
     };
     // In a name there are milliseconds.
@@ -294,9 +294,22 @@ async fn snapshots_are_kept_by_their_number_and_their_age() {
     assert_eq!(days(), [5, 4, 3].map(named));
 
     fs::write(snapshots.file(day(5)), "no backup").unwrap();
-    let (newest, backup) = snapshots.newest_good().unwrap().unwrap();
+    let (newest, backup) = snapshots.newest_good(day(6)).unwrap().unwrap();
     assert_eq!(newest.file, snapshots.file(day(4)));
     assert_eq!((backup.made_at, backup.contents.rounds), (day(4), 1));
+
+    // The clock was ahead once: such a snapshot is used and kept as long as there is no other.
+    fs::write(snapshots.file(day(3)), "no backup").unwrap();
+    let (newest, _) = snapshots.newest_good(day(3)).unwrap().unwrap();
+    assert_eq!(newest.made_at, named(4));
+    let remove_old = |now| snapshots.remove_old(4, TimeDelta::days(30), now).unwrap();
+    remove_old(day(3));
+    assert_eq!(days(), [5, 4, 3].map(named));
+    store.back_up(&snapshots.file(day(2)), day(2)).await.unwrap();
+    let (newest, _) = snapshots.newest_good(day(3)).unwrap().unwrap();
+    assert_eq!(newest.made_at, named(2));
+    remove_old(day(3));
+    assert_eq!(days(), [3, 2].map(named));
 }
 
 #[tokio::test]
