@@ -550,7 +550,18 @@ impl Store {
     /// # Errors
     /// As [`Self::verify`]; [`InUse`]; a folder that cannot be written.
     pub fn restore(folder: &Path, file: &Path) -> Result<Backup> {
-        Folder::lock(folder)?.restore(file)
+        Folder::lock(folder)?.restore(file, false)
+    }
+
+    /// [`Self::restore`], in the place of a store that is damaged. That stays beside it, since something
+    /// in it may still be readable, until [`Self::rewrite`]; where is returned.
+    ///
+    /// # Errors
+    /// As [`Self::restore`].
+    pub fn restore_over_damaged(folder: &Path, file: &Path) -> Result<PathBuf> {
+        let folder = Folder::lock(folder)?;
+        folder.restore(file, true)?;
+        Ok(folder.damaged())
     }
 
     /// Closes the store when all that was saved before is on disk. It can then be opened again.

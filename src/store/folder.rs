@@ -4,7 +4,8 @@
 //! `tree` is sled's. While the store is rewritten, the new tree is made in `tree.part`; once it is
 //! whole that becomes `tree.next`, and from then on it is the store, whatever happens: opening
 //! finishes what was begun. The old one is put aside as `tree.old` and deleted. As long as there is a
-//! file `stale`, what was removed from the tree may still be found in its files.
+//! file `stale`, what was removed from the tree may still be found in its files. A damaged tree that was
+//! replaced by a backup stays as `tree.damaged` until the tree is rewritten.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -97,6 +98,8 @@ impl Folder {
     /// # Errors
     /// When the new tree cannot be written. The old one is as it was.
     pub fn copy_tree(&self, tree: &Tree) -> Result<()> {
+        // Nobody knows what is in it, perhaps what is being erased.
+        remove(&self.damaged()).with_context(|| self.cannot_write())?;
         let part = self.path.join(PART);
         copy(tree, &part)
             .inspect_err(|_| {
@@ -121,18 +124,29 @@ impl Folder {
         self.open_tree()
     }
 
-    /// See [`super::Store::restore`].
+    /// See [`super::Store::restore`] and [`super::Store::restore_over_damaged`].
     ///
     /// # Errors
     /// A backup that is damaged, a folder that cannot be written, and a tree that reads otherwise than
     /// the backup. All is then as it was.
-    pub fn restore(&self, file: &Path) -> Result<Backup> {
+    pub fn restore(&self, file: &Path, over_damaged: bool) -> Result<Backup> {
         self.settle().with_context(|| self.cannot_write())?;
         let part = self.path.join(PART);
         let restored = self.fill(&part, file).inspect_err(|_| {
             let _ = remove(&part);
         })?;
-        self.commit_copy().with_context(|| self.cannot_write())?;
+        let (tree, damaged) = (self.path.join(TREE), self.damaged());
+        let commit = || -> io::Result<()> {
+            if over_damaged {
+                remove(&damaged)?;
+            }
+            self.commit_copy()?;
+            if over_damaged && tree.exists() {
+                fs::rename(&tree, &damaged)?;
+            }
+            Ok(())
+        };
+        commit().with_context(|| self.cannot_write())?;
         drop(self.open_tree()?);
         Ok(restored)
     }
@@ -176,6 +190,10 @@ impl Folder {
     fn commit_copy(&self) -> io::Result<()> {
         fs::rename(self.path.join(PART), self.path.join(NEXT))?;
         sync_folder(&self.path)
+    }
+
+    pub fn damaged(&self) -> PathBuf {
+        self.path.join(DAMAGED)
     }
 
     pub fn path(&self) -> &Path {
@@ -226,6 +244,7 @@ const TREE: &str = "tree";
 const PART: &str = "tree.part";
 const NEXT: &str = "tree.next";
 const OLD: &str = "tree.old";
+const DAMAGED: &str = "tree.damaged";
 const STALE: &str = "stale";
 
 fn open(path: &Path) -> Result<Tree> {

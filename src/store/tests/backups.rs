@@ -221,7 +221,7 @@ async fn a_restored_backup_takes_the_place_of_whatever_was_there() {
     assert!(error.is::<Damaged>(), "{error:#}");
     let damaged = folder.path().join("damaged");
     fs::write(&damaged, &fs::read(&file).unwrap()[..100]).unwrap();
-    Store::restore(folder.path(), &damaged).unwrap_err();
+    Store::restore_over_damaged(folder.path(), &damaged).unwrap_err();
     assert_eq!(folders(folder.path()), ["tree"]);
     Store::open(folder.path()).unwrap_err();
     Store::restore(folder.path(), &file).unwrap();
@@ -233,6 +233,29 @@ async fn a_restored_backup_takes_the_place_of_whatever_was_there() {
         &folder.path().join("tree"),
         "that was said since"
     ));
+}
+
+#[tokio::test]
+async fn a_damaged_store_stays_beside_what_was_restored_until_something_is_erased() {
+    let (store, folder) = filled().await;
+    let file = folder.path().join("backup");
+    store.back_up(&file, at(0)).await.unwrap();
+    // Something of later can still be read.
+    let later = with_opinion(&opened(key(9)), 5, "Something that was said since.");
+    store.save(None, &later).await.unwrap();
+    store.close().await.unwrap();
+    damage(folder.path());
+    // As there was one before.
+    fs::create_dir(folder.path().join("tree.damaged")).unwrap();
+    let damaged = Store::restore_over_damaged(folder.path(), &file).unwrap();
+    assert_eq!(folders(folder.path()), ["tree", "tree.damaged"]);
+    assert!(holds_text(&damaged, "that was said since"));
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.rounds(GUILD).await.unwrap().len(), 3);
+    assert_eq!(folders(folder.path()), ["tree", "tree.damaged"]);
+    store.rewrite().await.unwrap();
+    assert_eq!(folders(folder.path()), ["tree"]);
+    assert!(!holds_text(folder.path(), "that was said since"));
 }
 
 #[tokio::test]
