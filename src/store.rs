@@ -327,40 +327,29 @@ impl Store {
     /// # Errors
     /// A record that cannot be read.
     pub async fn guilds_that_share(&self) -> Result<Vec<Guild>> {
-        let records = self
-            .read(|tree| {
-                let mut records = Vec::new();
-                let mut from = vec![keys::OF_GUILD];
-                // From guild to guild: what else they have is not read.
-                while let Some(entry) = tree.range(from..).next() {
-                    let (key, _) = entry.context("the store cannot be read")?;
-                    let known =
-                        Key::from_bytes(&key).filter(|_| key.starts_with(&[keys::OF_GUILD]));
-                    let Some(guild) = known.map(Key::guild) else {
-                        break;
-                    };
-                    let (settings, left) = (Key::Settings(guild), Key::Left(guild));
-                    if let Some(record) = get(tree, &settings.to_bytes())?
-                        && get(tree, &left.to_bytes())?.is_none()
-                    {
-                        records.push((guild, record));
-                    }
-                    let Some(next) = guild.0.checked_add(1) else {
-                        break;
-                    };
-                    from = keys::of_guild(Guild(next));
-                }
-                Ok(records)
-            })
-            .await?;
+        let settings = |tree: &Tree| {
+            let mut settings = Vec::new();
+            for guild in guilds(tree)? {
+                let key = Key::Settings(guild);
+                settings.extend(get(tree, &key.to_bytes())?.map(|record| (guild, key, record)));
+            }
+            Ok(settings)
+        };
         let mut share = Vec::new();
-        for (guild, record) in records {
-            let settings: GuildSettings = decode(Key::Settings(guild), &record)?;
-            if settings.training == Training::Shared {
+        for (guild, key, record) in self.read(settings).await? {
+            if decode::<GuildSettings>(key, &record)?.training == Training::Shared {
                 share.push(guild);
             }
         }
         Ok(share)
+    }
+
+    /// The guilds of which there is something, without those that Accord has left.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn guilds(&self) -> Result<Vec<Guild>> {
+        self.read(guilds).await
     }
 
     /// The rounds whose texts are to be deleted by now, the earliest first.
@@ -636,6 +625,27 @@ async fn gone(watched: watch::Receiver<Option<StoreBroken>>) -> anyhow::Error {
 /// Waits until the store is broken, or `None` when it is closed.
 async fn broken(mut watched: watch::Receiver<Option<StoreBroken>>) -> Option<StoreBroken> {
     watched.wait_for(Option::is_some).await.ok()?.clone()
+}
+
+fn guilds(tree: &Tree) -> Result<Vec<Guild>> {
+    let mut guilds = Vec::new();
+    let mut from = vec![keys::OF_GUILD];
+    // From guild to guild: what else they have is not read.
+    while let Some(entry) = tree.range(from..).next() {
+        let (key, _) = entry.context(CANNOT_READ)?;
+        let known = Key::from_bytes(&key).filter(|_| key.starts_with(&[keys::OF_GUILD]));
+        let Some(guild) = known.map(Key::guild) else {
+            break;
+        };
+        if get(tree, &Key::Left(guild).to_bytes())?.is_none() {
+            guilds.push(guild);
+        }
+        let Some(next) = guild.0.checked_add(1) else {
+            break;
+        };
+        from = keys::of_guild(Guild(next));
+    }
+    Ok(guilds)
 }
 
 /// All records of a guild but the number of its next round and its departure.

@@ -120,6 +120,25 @@ impl<P: Platform> Facilitator<P> {
         self.forget_all_who_left().await
     }
 
+    /// The bot is in these guilds; of `ours` in no others: those that it was removed from while it was
+    /// not told are left now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn is_in(
+        self: &Arc<Self>,
+        guilds: &BTreeSet<Guild>,
+        ours: impl Fn(Guild) -> bool,
+    ) -> Result<()> {
+        for guild in self.store.guilds().await? {
+            if ours(guild) && !guilds.contains(&guild) {
+                self.guild_left(guild).await?;
+                tracing::info!(%guild, "was removed from a guild meanwhile");
+            }
+        }
+        Ok(())
+    }
+
     /// Deletes texts whose time is over, but for those that are kept for training, and the guilds that
     /// the bot left long ago; whether there was something.
     ///

@@ -1,5 +1,7 @@
 //! When snapshots are made, and what is in them once a time is over.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::store::snapshots::Snapshot;
 
@@ -168,4 +170,29 @@ async fn a_sweep_that_could_not_end_is_ended_by_the_next_one() {
         (!holds_text(host.folder.path(), "thinks so")).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_guild_that_removed_the_bot_unnoticed_is_left_when_that_is_found() {
+    let host = Host::new().await;
+    let key = host.opens().await;
+    host.write(key, [1]).await;
+    let is_in = async |guilds, ours: fn(Guild) -> bool| {
+        let guilds = BTreeSet::from_iter(guilds);
+        host.facilitator.is_in(&guilds, ours).await.unwrap();
+        let left = host.facilitator.store.guilds_left_before(Time::MAX_UTC);
+        left.await.unwrap()
+    };
+    assert_eq!(is_in(vec![GUILD, Guild(7)], |_| true).await, []);
+    // Another shard tells of other guilds.
+    assert_eq!(is_in(vec![], |guild| guild != GUILD).await, []);
+    assert_eq!(phase_name(&host.round(key).await), "opinions");
+    assert_eq!(is_in(vec![], |_| true).await, [GUILD]);
+    assert_eq!(phase_name(&host.round(key).await), "cancelled");
+    // The second time that is no news.
+    host.clock.advance(GUILD_KEPT_FOR);
+    is_in(vec![], |_| true).await;
+    host.clock.advance(TimeDelta::seconds(1));
+    host.facilitator.delete_what_expired().await.unwrap();
+    assert_eq!(host.facilitator.store.rounds(GUILD).await.unwrap(), []);
 }
