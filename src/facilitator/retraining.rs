@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use tempfile::NamedTempFile;
@@ -264,6 +264,8 @@ impl<P: Platform> Facilitator<P> {
         if let Some(refused) = outlook.refused {
             return Ok(Err(refused));
         }
+        let own = Kind::ALL.map(|kind| self.retrainings.versions(kind, guild));
+        let last = tokio::task::spawn_blocking(move || last_number(&own)).await??;
         let now = self.clock.now();
         let (asked, forgotten, saved) = {
             let mut known = self.retrainings.known();
@@ -274,7 +276,9 @@ impl<P: Platform> Facilitator<P> {
             {
                 return Ok(Err(refused));
             }
-            let number = of_guild.last().map_or(0, |last| last.key.number) + 1;
+            // After going back to a backup there are versions of retrainings that it does not know.
+            let known_last = of_guild.last().map_or(0, |last| last.key.number);
+            let number = known_last.max(last).saturating_add(1);
             let asked = Retraining {
                 key: RetrainingKey { guild, number },
                 model,
@@ -587,6 +591,13 @@ impl<P: Platform> Facilitator<P> {
         let ended = if is_complete(&order.out) {
             Ended::Finished
         } else {
+            let own = self.retrainings.versions(order.kind, key.guild);
+            let name = VersionId::Stored(retraining.version_name().parse()?);
+            // It could not be put into use. A backup from before it was made was restored.
+            ensure!(
+                !matches!(own.load(&name), Ok(Some(_))),
+                "version {name} is there already"
+            );
             self.train(key, &data, &order).await?
         };
         match ended {
@@ -928,14 +939,12 @@ impl<P: Platform> Facilitator<P> {
             .filter(|made| made.version().is_none())
             .map(|made| (self.versions_of(key.guild, made.model), made.version_name()));
         let removed = tokio::task::spawn_blocking(move || {
-            remove_folder(&folder)?;
-            match unwanted {
-                Some((own, name)) => {
-                    let name = name.parse()?;
-                    removing_versions(&own, &data_dir, || own.discard(&name))
-                }
-                None => Ok(()),
+            if let Some((own, name)) = unwanted {
+                let made = folder.join(&name);
+                let name = name.parse()?;
+                removing_versions(&own, &data_dir, || own.discard(&name, &made))?;
             }
+            remove_folder(&folder)
         })
         .await;
         if let Err(error) = removed.map_err(anyhow::Error::from).flatten() {
@@ -1046,6 +1055,20 @@ fn against(own: &Versions, host: &Versions) -> Result<Against> {
         guild: own.active()?.to_string(),
         host: host.active()?.to_string(),
     })
+}
+
+/// The highest number of a retraining that a version is named after.
+fn last_number(own: &[Versions]) -> Result<u32> {
+    let mut last = 0;
+    for versions in own {
+        for name in versions.stored()? {
+            let name = name.to_string();
+            let of = |kind| name.strip_prefix(&format!("{kind}-"))?.parse().ok();
+            let number = Kind::ALL.into_iter().find_map(of);
+            last = last.max(number.unwrap_or(0));
+        }
+    }
+    Ok(last)
 }
 
 /// Copies a trained version in, and makes it active if the gate found it better than what is active

@@ -359,13 +359,15 @@ impl Versions {
         Ok(removed)
     }
 
-    /// Removes a version, if it is there; if it is active, the one before is active again.
+    /// Removes the version that was copied in from a folder ([`Self::add`]), if it is there; if it is
+    /// active, the one before is active again. Another version of the same name stays.
     ///
     /// # Errors
     /// A damaged record of the active version, or a folder that cannot be written.
-    pub fn discard(&self, name: &VersionName) -> Result<()> {
+    pub fn discard(&self, name: &VersionName, made: &Path) -> Result<()> {
         let place = self.folder.join(&name.0);
-        if !place.exists() {
+        let adapter = adapter_of(&place);
+        if adapter.is_none() || adapter != adapter_of(made) {
             return Ok(());
         }
         let _lock = self.lock()?;
@@ -412,15 +414,15 @@ impl Versions {
     /// A folder that cannot be read.
     pub fn adapters(&self) -> Result<BTreeSet<String>> {
         let stored = self.stored()?;
-        let card = |name: &VersionName| {
-            let card = fs::read(self.folder.join(&name.0).join(CARD)).ok()?;
-            Some(Card::parse(&card).ok()?.adapter.sha256)
-        };
-        Ok(stored.iter().filter_map(card).collect())
+        let adapter = |name: &VersionName| adapter_of(&self.folder.join(&name.0));
+        Ok(stored.iter().filter_map(adapter).collect())
     }
 
     /// The folders with names of versions.
-    fn stored(&self) -> Result<Vec<VersionName>> {
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn stored(&self) -> Result<Vec<VersionName>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -522,6 +524,12 @@ impl VersionFiles {
             .with_context(|| format!("{ADAPTER} cannot be used"))?;
         Ok(Version { card, adapter })
     }
+}
+
+/// The hash of a version's adapter, by the card; `None` where there is none, or it is damaged.
+fn adapter_of(folder: &Path) -> Option<String> {
+    let card = fs::read(folder.join(CARD)).ok()?;
+    Some(Card::parse(&card).ok()?.adapter.sha256)
 }
 
 /// Removes all versions of a guild.
@@ -909,11 +917,16 @@ mod tests {
         for name in ["v1", "v2"] {
             versions.activate(&host.add(name), true).unwrap();
         }
-        versions.discard(&"v2".parse().unwrap()).unwrap();
+        let discard = |made: &Path| versions.discard(&"v2".parse().unwrap(), made).unwrap();
+        // Another one of that name.
+        discard(&host.make("v2", 0.5, None));
+        discard(host.made.path());
+        assert_eq!(host.files(), ["active", "v1", "v2"]);
+        discard(&host.make("v2", 1.0, None));
         assert_eq!(host.files(), ["active", "v1"]);
         assert_eq!(versions.active().unwrap().to_string(), "v1");
         assert_eq!(versions.rollback().unwrap().to, VersionId::Shipped);
-        versions.discard(&"v2".parse().unwrap()).unwrap();
+        discard(&host.make("v2", 1.0, None));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::deliberation::guild::{GuildSettings, Training};
 use crate::deliberation::record::{Deliberation, RatedStatement};
+use crate::deliberation::retraining::tests::retraining;
 use crate::deliberation::retraining::{How, Model, Refused, Retraining, State};
 use crate::deliberation::round::ModelVersions;
 use crate::facilitator::erasure::Learned;
@@ -655,7 +656,7 @@ async fn a_version_that_was_put_into_use_before_it_was_cancelled_is_taken_back()
     host.trainer.next([Plan::Waits]);
     let key = host.asks_for(REWARD).await.unwrap().key;
     host.until_told(Control::Go).await;
-    let made = host.folder.path().join("made");
+    let made = host.trainer.orders()[0].0.out.clone();
     Version::write(&made, &adapter(), |facts| card("reward-1", facts)).unwrap();
     let versions = host.facilitator.versions_of(GUILD, REWARD);
     let id = VersionId::Stored(versions.add(&made).unwrap());
@@ -669,6 +670,44 @@ async fn a_version_that_was_put_into_use_before_it_was_cancelled_is_taken_back()
     })
     .await;
     assert_eq!(host.active(), "shipped");
+}
+
+#[tokio::test]
+async fn versions_that_a_restored_store_does_not_know_of_stay_and_their_numbers_are_not_given_again() {
+    let mut host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    // In the backup, two retrainings waited that have ended since.
+    for number in [1, 2] {
+        let waits = retraining(GUILD.0, number);
+        host.facilitator
+            .store
+            .save_retraining(&waits)
+            .await
+            .unwrap();
+    }
+    let mut other = adapter();
+    for factors in other.updates.values_mut() {
+        factors.b = Tensor::full(0.25f32, (6, 2), &Device::Cpu).unwrap();
+    }
+    let versions = host.facilitator.versions_of(GUILD, REWARD);
+    for name in ["reward-1", "reward-2", "reward-7"] {
+        let made = host.folder.path().join(name);
+        Version::write(&made, &other, |facts| card(name, facts)).unwrap();
+        let id = VersionId::Stored(versions.add(&made).unwrap());
+        versions.activate(&id, true).unwrap();
+    }
+    host.restart().await;
+    eventually("both have failed", async || {
+        let all = host.retrainings();
+        let failed = |made: &Retraining| matches!(&made.state, State::Over { how: How::Failed, .. });
+        (all.len() == 2 && all.iter().all(failed)).then_some(())
+    })
+    .await;
+    host.until_cleared().await;
+    assert!(host.trainer.orders().is_empty());
+    assert_eq!(versions.list().unwrap().len(), 5);
+    assert_eq!(host.active(), "reward-7");
+    assert_eq!(host.asks_for(REWARD).await.unwrap().key.number, 8);
 }
 
 #[tokio::test]
