@@ -434,15 +434,29 @@ impl<P: Platform> Facilitator<P> {
 
     /// A training that is told to stop does so after its step, and then its data are removed or written
     /// anew.
-    async fn until_nothing_is_trained_on_old_data(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Accord is being stopped before that.
+    pub(super) async fn until_nothing_is_trained_on_old_data(&self) -> Result<()> {
         let mut changed = self.retrainings.changed.subscribe();
+        let mut stopping = None;
         loop {
             changed.mark_unchanged();
-            let trained = *self.retrainings.share();
-            let old = |(key, _)| self.retraining(key).is_ok_and(|made| made.data.is_none());
-            if !trained.is_some_and(old) {
+            let trained = {
+                // One that has just begun may still have who left in its data.
+                let _alone = self.consenting.lock().await;
+                let trained = *self.retrainings.share();
+                let old = |key| self.retraining(key).is_ok_and(|made| made.data.is_none());
+                trained.map(|(key, _)| key).filter(|key| old(*key))
+            };
+            if trained.is_none() {
+                // It has stopped, and its data are perhaps just being removed.
+                for key in self.retrainings.waiting().into_iter().chain(stopping) {
+                    self.clear_unless_needed(key).await;
+                }
                 return Ok(());
             }
+            stopping = trained;
             tokio::select! {
                 () = self.shutdown.cancelled() => {
                     bail!("Accord is being stopped before a training has ended")

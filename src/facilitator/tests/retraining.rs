@@ -30,6 +30,8 @@ pub enum Plan {
     LearnsNothing,
     /// Waits until it is stopped, and does not end well.
     DiesWhenStopped,
+    /// Waits until it is stopped, and stops when [`ScriptedTrainer::go_on`] is notified.
+    StopsLate,
     /// Is at four tenths, and finishes when [`ScriptedTrainer::go_on`] is notified.
     Waits,
 }
@@ -65,7 +67,7 @@ impl ScriptedTrainer {
         match plan {
             Some(Plan::Fails) => anyhow::bail!("out of memory"),
             Some(Plan::LearnsNothing) => return Ok(Ended::NothingLearned),
-            Some(plan @ (Plan::Waits | Plan::DiesWhenStopped)) => {
+            Some(plan @ (Plan::Waits | Plan::DiesWhenStopped | Plan::StopsLate)) => {
                 progress(0.4);
                 loop {
                     let told = *control.borrow_and_update();
@@ -74,6 +76,9 @@ impl ScriptedTrainer {
                         anyhow::bail!("terminated");
                     }
                     if told == Control::Stop {
+                        if plan == Plan::StopsLate {
+                            self.go_on.notified().await;
+                        }
                         return Ok(Ended::Stopped);
                     }
                     tokio::select! {
@@ -493,6 +498,28 @@ async fn who_has_everything_erased_is_in_no_training_any_more_and_counted_in_ver
         .await;
     taken_back.unwrap();
     assert_eq!(host.retrainings()[0].erased, 1);
+}
+
+#[tokio::test]
+async fn who_says_no_is_answered_when_nothing_of_theirs_is_trained_on_any_more() {
+    let host = Host::new().await;
+    host.has_rated(1..=4, 8).await;
+    host.trainer.next([Plan::StopsLate]);
+    host.asks_for(REWARD).await.unwrap();
+    host.until_told(Control::Go).await;
+    let facilitator = host.facilitator.clone();
+    let says_no = tokio::spawn(async move {
+        let no = facilitator.set_consent(GUILD, Member(4), Training::Off);
+        no.await.unwrap();
+    });
+    host.until_told(Control::Stop).await;
+    host.until_quiet().await;
+    assert!(!says_no.is_finished());
+    let data = host.folder.path().join("data");
+    assert!(holds_text(&data, "Member number 4 thinks so"));
+    host.trainer.go_on.notify_one();
+    says_no.await.unwrap();
+    assert!(!holds_text(&data, "Member number 4 thinks so"));
 }
 
 #[tokio::test]
