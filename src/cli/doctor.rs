@@ -128,10 +128,7 @@ async fn backups(config: &Config) -> Result<String> {
             "the newest snapshot is damaged; the next bot makes another one, and accord restore \
              --newest uses the newest that is whole"
         })?;
-        let minutes = (now - newest.made_at)
-            .num_minutes()
-            .max(0)
-            .cast_unsigned();
+        let minutes = (now - newest.made_at).num_minutes().max(0).cast_unsigned();
         let age = humantime::format_duration(Duration::from_secs(60 * minutes));
         let held = store::counted(backup.contents);
         Ok(format!(

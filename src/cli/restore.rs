@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use accord::config::Config;
-use accord::store::snapshots::Snapshots;
 use accord::store::Store;
+use accord::store::snapshots::Snapshots;
 use anyhow::{Context, Result, ensure};
 use chrono::Utc;
 
@@ -104,12 +104,7 @@ enum Before {
 ///
 /// # Errors
 /// One that may not be replaced, or cannot be looked at.
-async fn look(
-    config: &Config,
-    snapshots: &Snapshots,
-    file: &Path,
-    force: bool,
-) -> Result<Before> {
+async fn look(config: &Config, snapshots: &Snapshots, file: &Path, force: bool) -> Result<Before> {
     let (store, contents) = match store::opened(config).await {
         Ok(opened) => opened,
         Err(error) if store::is_damage(&error) => {

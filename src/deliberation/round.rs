@@ -205,6 +205,7 @@ pub struct CandidateKey(pub u16);
 /// A candidate consensus statement.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Candidate {
+    /// Empty once its time is over, where it was not posted.
     pub text: String,
     pub provenance: Provenance,
     /// How each participant was predicted to rate it.
@@ -215,6 +216,14 @@ pub struct Candidate {
     /// Who reported it.
     #[serde(default)]
     pub reports: Vec<Member>,
+}
+
+impl Candidate {
+    /// Whether it was drafted from what a member wrote.
+    pub fn read(&self, member: Member) -> bool {
+        let read = &self.provenance;
+        read.opinions_read.contains(&member) || read.critiques_read.contains(&member)
+    }
 }
 
 /// How a candidate came about.

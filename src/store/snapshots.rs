@@ -112,7 +112,9 @@ impl Snapshots {
         let all = self.list(now)?;
         let is_later = |snapshot: &Snapshot| snapshot.made_at > now;
         let replaced = all.iter().any(is_later)
-            && self.newest_good(now)?.is_some_and(|(newest, _)| !is_later(&newest));
+            && self
+                .newest_good(now)?
+                .is_some_and(|(newest, _)| !is_later(&newest));
         for (place, snapshot) in all.iter().enumerate() {
             let old = place >= kept || now - snapshot.made_at > kept_for;
             if old || is_later(snapshot) && replaced {

@@ -855,10 +855,7 @@ async fn what_was_erased_is_in_no_file_after_rewriting() {
     let said = with_opinion(&round, 777, SECRET);
     store.save(None, &said).await.unwrap();
     store.save(Some(&said), &round).await.unwrap();
-    store
-        .change_settings(GUILD, |_| {})
-        .await
-        .unwrap();
+    store.change_settings(GUILD, |_| {}).await.unwrap();
     assert_eq!(store.round(key(1)).await.unwrap().unwrap(), round);
     assert!(
         holds_text(folder.path(), SECRET),

@@ -155,6 +155,7 @@ impl Round {
             rating_opened_at: None,
             early_close_at: None,
         });
+        self.clear_drafts(|draft| draft.read(Member::ERASED));
         self.phase = Phase::Posting { since: now };
         // What was said by reaction before still counts, and cannot be taken back under the new
         // messages, which have none.

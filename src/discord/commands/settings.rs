@@ -117,8 +117,9 @@ async fn set(
     let asked = Asked::by_command(ctx)?;
     let length = |text: Option<String>| text.map(|text| phase_length(&asked, &text)).transpose();
     let (opinions_for, ratings_for) = (length(opinions_for)?, length(ratings_for)?);
-    let [add_organiser, remove_organiser, role] = [add_organiser, remove_organiser, participant_role]
-        .map(|role| role.map(|role| Role(role.id.get())));
+    let [add_organiser, remove_organiser, role] =
+        [add_organiser, remove_organiser, participant_role]
+            .map(|role| role.map(|role| Role(role.id.get())));
     let admission = admission(asked.wording(), participants, member_days, role);
     let admission = admission.map_err(Failure::Told)?;
     let facilitator = &asked.bot.facilitator;
@@ -129,7 +130,9 @@ async fn set(
         {
             settings.organisers.push(role);
         }
-        settings.organisers.retain(|role| Some(*role) != remove_organiser);
+        settings
+            .organisers
+            .retain(|role| Some(*role) != remove_organiser);
         settings.threads = threads.or(settings.threads);
         settings.minimum = minimum.map(|minimum| minimum as usize).or(settings.minimum);
         settings.rating = rating.map(Into::into).or(settings.rating);

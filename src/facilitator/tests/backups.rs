@@ -7,7 +7,11 @@ use crate::store::snapshots::Snapshot;
 
 impl Host {
     fn snapshots(&self) -> Vec<Snapshot> {
-        self.facilitator.backups.snapshots.list(self.clock.now()).unwrap()
+        self.facilitator
+            .backups
+            .snapshots
+            .list(self.clock.now())
+            .unwrap()
     }
 
     async fn until_snapshots(&self, count: usize) -> Vec<Snapshot> {

@@ -700,7 +700,8 @@ async fn a_version_that_was_put_into_use_before_it_was_cancelled_is_taken_back()
 }
 
 #[tokio::test]
-async fn versions_that_a_restored_store_does_not_know_of_stay_and_their_numbers_are_not_given_again() {
+async fn versions_that_a_restored_store_does_not_know_of_stay_and_their_numbers_are_not_given_again()
+ {
     let mut host = Host::new().await;
     host.has_rated(1..=3, 8).await;
     // In the backup, two retrainings waited that have ended since.
@@ -726,7 +727,15 @@ async fn versions_that_a_restored_store_does_not_know_of_stay_and_their_numbers_
     host.restart().await;
     eventually("both have failed", async || {
         let all = host.retrainings();
-        let failed = |made: &Retraining| matches!(&made.state, State::Over { how: How::Failed, .. });
+        let failed = |made: &Retraining| {
+            matches!(
+                &made.state,
+                State::Over {
+                    how: How::Failed,
+                    ..
+                }
+            )
+        };
         (all.len() == 2 && all.iter().all(failed)).then_some(())
     })
     .await;

@@ -328,7 +328,10 @@ async fn snapshots_are_kept_by_their_number_and_their_age() {
     let remove_old = |now| snapshots.remove_old(4, TimeDelta::days(30), now).unwrap();
     remove_old(day(3));
     assert_eq!(days(), [5, 4, 3].map(named));
-    store.back_up(&snapshots.file(day(2)), day(2)).await.unwrap();
+    store
+        .back_up(&snapshots.file(day(2)), day(2))
+        .await
+        .unwrap();
     let (newest, _) = snapshots.newest_good(day(3)).unwrap().unwrap();
     assert_eq!(newest.made_at, named(2));
     remove_old(day(3));
