@@ -172,6 +172,9 @@ async fn lines_that_were_changed_together_with_the_compression_are_noticed() {
         &lines.replacen("\"accord_backup\":1", "\"accord_backup\":2", 1),
         "has version 2, and this Accord knows versions up to 1",
     );
+    // Whoever packs it small does not fill the memory.
+    let endless = lines.replacen(':', &format!(":{}", " ".repeat(65 << 20)), 1);
+    refused(&endless, "is damaged");
     refused("{}\n", "no backup of Accord");
     refused("", "no backup of Accord");
 }
