@@ -124,6 +124,17 @@ fn a_damaged_store_is_found_at_the_start_and_recovered_with_the_command_that_is_
 }
 
 #[test]
+fn a_store_is_not_damaged_of_which_only_a_guild_was_left_that_came_back() {
+    let home = home();
+    with_store(&home, async |store| {
+        store.guild_left(TOWN, now()).await.unwrap();
+    });
+    succeed(&home, &["backup"]);
+    with_store(&home, async |store| store.guild_joined(TOWN).await.unwrap());
+    succeed(&home, &["backup"]);
+}
+
+#[test]
 fn whatever_needs_the_store_says_so_while_a_bot_has_it() {
     let home = home();
     save(&home, &[round(TOWN, 1)]);

@@ -27,7 +27,7 @@ pub async fn open_or_make(config: &Config) -> Result<Store> {
         Ok((store, contents)) if contents.records > 0 => return Ok(store),
         // sled makes a new tree where the files of the old one are gone.
         Ok((store, _)) => match newest_good(config).await? {
-            Some((_, held)) if held.records > 0 => {
+            Some((_, held)) if held.guilds > 0 => {
                 store.close().await?;
                 anyhow!("it is empty, and was not")
             }
