@@ -51,7 +51,10 @@ impl Learned {
         for made in known {
             let holds = match member {
                 Some(member) => made.holds(guild, member),
-                None => !contributors_of(made, guild).is_empty(),
+                None => {
+                    let data = made.data.as_ref();
+                    data.is_some_and(|data| data.contributors.iter().any(|(of, _)| *of == guild))
+                }
             };
             match made.version() {
                 Some(version) if holds && made.key.guild == guild => {
@@ -243,7 +246,13 @@ pub async fn erase_member_while_stopped(
     }
     store.remove_consent(guild, member).await?;
     anonymise_settings(store, guild, member).await?;
-    forget_while_stopped(store, data_dir, known, guild, &BTreeSet::from([member])).await?;
+    let forget = |made: &mut Retraining| {
+        made.forget(guild, member);
+        if made.key.guild == guild {
+            made.anonymise(member);
+        }
+    };
+    forget_while_stopped(store, data_dir, known, forget).await?;
     let snapshots = Snapshots::in_data_dir(data_dir);
     let stale = Stale::Member(guild, member);
     let snapshots = store.renew_snapshots(&snapshots, stale).await?;
@@ -272,9 +281,10 @@ pub async fn erase_guild_while_stopped(
         .partition(|made| made.key.guild == guild);
     drop(own);
     let learned = Learned::from(&others, guild, None);
-    let members = others.iter().flat_map(|made| contributors_of(made, guild));
-    let members = members.collect();
-    forget_while_stopped(store, data_dir, others, guild, &members).await?;
+    let forget = |made: &mut Retraining| {
+        made.forget_guild(guild);
+    };
+    forget_while_stopped(store, data_dir, others, forget).await?;
     let folder = data_dir.to_owned();
     tokio::task::spawn_blocking(move || remove_guild_files(&folder, guild)).await??;
     let snapshots = Snapshots::in_data_dir(data_dir);
@@ -294,17 +304,11 @@ async fn forget_while_stopped(
     store: &Store,
     data_dir: &Path,
     known: Vec<Retraining>,
-    guild: Guild,
-    members: &BTreeSet<Member>,
+    forget: impl Fn(&mut Retraining),
 ) -> Result<()> {
     for before in known {
         let mut made = before.clone();
-        for &member in members {
-            made.forget(guild, member);
-            if made.key.guild == guild {
-                made.anonymise(member);
-            }
-        }
+        forget(&mut made);
         if made != before {
             store.save_retraining(&made).await?;
         }
@@ -324,14 +328,6 @@ async fn anonymise_settings(store: &Store, guild: Guild, member: Member) -> Resu
         store.change_settings(guild, change).await?;
     }
     Ok(())
-}
-
-fn contributors_of(made: &Retraining, guild: Guild) -> BTreeSet<Member> {
-    let data = made.data.iter();
-    data.flat_map(|data| &data.contributors)
-        .filter(|(of, _)| *of == guild)
-        .map(|(_, member)| *member)
-        .collect()
 }
 
 /// After the bot left a guild, its rounds are kept so long.

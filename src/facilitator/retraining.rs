@@ -471,18 +471,19 @@ impl<P: Platform> Facilitator<P> {
     /// # Errors
     /// The store's; a folder that cannot be removed.
     pub(super) async fn erase_retrainings(&self, guild: Guild) -> Result<()> {
-        let members: BTreeSet<Member> = {
-            let known = self.retrainings.known();
-            let sets = known.values().filter_map(|made| made.data.as_ref());
-            let all = sets.flat_map(|data| &data.contributors);
-            all.filter(|(of, _)| *of == guild)
-                .map(|(_, member)| *member)
-                .collect()
+        let others: Vec<Retraining> = {
+            let mut known = self.retrainings.known();
+            known.retain(|key, _| key.guild != guild);
+            known.values().cloned().collect()
         };
-        self.retrainings.known().retain(|key, _| key.guild != guild);
         self.retrainings.changed.send_replace(());
-        for member in members {
-            self.forget_in_retrainings(guild, member).await?;
+        for mut made in others {
+            // In most there is nothing.
+            if made.forget_guild(guild) {
+                self.change_retraining(made.key, |made, _| made.forget_guild(guild))
+                    .await?;
+                self.clear_unless_needed(made.key).await;
+            }
         }
         let data_dir = self.retrainings.parts.data_dir.clone();
         tokio::task::spawn_blocking(move || remove_guild_files(&data_dir, guild)).await?
