@@ -6,7 +6,8 @@ use chrono::TimeDelta;
 use thiserror::Error;
 
 use super::{
-    Act, Cancellation, Candidate, CandidateKey, LogEntry, Opinion, Phase, Rating, Round, Time,
+    Act, Cancellation, Candidate, CandidateKey, LONGEST_PHASE, LogEntry, Opinion, Phase, Rating,
+    Round, Time,
 };
 use crate::deliberation::admission::Standing;
 use crate::deliberation::id::Member;
@@ -159,10 +160,13 @@ impl Round {
     }
 
     /// Opinions have reached their deadline: on to drafting if there are enough; else extended once
-    /// by half the phase, counted from now; else it is up to the organiser. Ignored before the
-    /// deadline, which may just have been moved.
+    /// by half the phase, counted from now; else it is up to the organiser, and over if none decides for
+    /// [`LONGEST_PHASE`]. Ignored before the deadline, which may just have been moved.
     pub fn close_opinions(&mut self, now: Time) {
         match self.phase {
+            Phase::TooFew { since } if since + LONGEST_PHASE <= now => {
+                self.end(Cancellation::TooFew, now);
+            }
             Phase::Opinions { closes, extended } if closes <= now => {
                 if self.draft_if_enough(now) {
                     return;
