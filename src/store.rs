@@ -13,7 +13,7 @@ mod records;
 pub mod snapshots;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -41,6 +41,7 @@ use crate::deliberation::round::{Round, Time};
 /// Every call fails once the store is closed or broken ([`StoreBroken`]).
 #[derive(Clone, Debug)]
 pub struct Store {
+    folder: PathBuf,
     jobs: mpsc::Sender<Job>,
     broken: watch::Receiver<Option<StoreBroken>>,
 }
@@ -71,8 +72,8 @@ impl Store {
         Self::open_with(folder, Box::new(|tree| tree.flush().map(drop)))
     }
 
-    fn open_with(folder: &Path, flush: Flush) -> Result<Self> {
-        let folder = Folder::lock(folder)?;
+    fn open_with(path: &Path, flush: Flush) -> Result<Self> {
+        let folder = Folder::lock(path)?;
         let tree = Some(folder.open_tree()?);
         let writer = Writer {
             tree,
@@ -85,7 +86,11 @@ impl Store {
             .name("store".to_owned())
             .spawn(move || writer.run(waiting, breaks))
             .context("cannot start the store's thread")?;
-        Ok(Self { jobs, broken })
+        Ok(Self {
+            folder: path.to_owned(),
+            jobs,
+            broken,
+        })
     }
 
     /// Saves what differs between a round as it was saved last, `None` for a new one, and as it is
@@ -187,13 +192,25 @@ impl Store {
         }
     }
 
+    /// Changes a guild's settings as they are then, whoever else changes them: they come back as they
+    /// are now.
+    ///
     /// # Errors
-    /// [`StoreBroken`].
-    pub async fn save_settings(&self, guild: Guild, settings: &GuildSettings) -> Result<()> {
-        let record = encode(settings)?;
+    /// A record that cannot be read; [`StoreBroken`].
+    pub async fn change_settings(
+        &self,
+        guild: Guild,
+        change: impl FnOnce(&mut GuildSettings) + Send + 'static,
+    ) -> Result<GuildSettings> {
+        let key = Key::Settings(guild);
         self.change(move |draft| {
-            draft.put(Key::Settings(guild), record);
-            Ok(())
+            let record = draft.get(key)?;
+            let before: Option<GuildSettings> =
+                record.map(|record| decode(key, &record)).transpose()?;
+            let mut settings = before.unwrap_or_default();
+            change(&mut settings);
+            draft.put(key, encode(&settings)?);
+            Ok(settings)
         })
         .await
     }
@@ -310,40 +327,29 @@ impl Store {
     /// # Errors
     /// A record that cannot be read.
     pub async fn guilds_that_share(&self) -> Result<Vec<Guild>> {
-        let records = self
-            .read(|tree| {
-                let mut records = Vec::new();
-                let mut from = vec![keys::OF_GUILD];
-                // From guild to guild: what else they have is not read.
-                while let Some(entry) = tree.range(from..).next() {
-                    let (key, _) = entry.context("the store cannot be read")?;
-                    let known =
-                        Key::from_bytes(&key).filter(|_| key.starts_with(&[keys::OF_GUILD]));
-                    let Some(guild) = known.map(Key::guild) else {
-                        break;
-                    };
-                    let (settings, left) = (Key::Settings(guild), Key::Left(guild));
-                    if let Some(record) = get(tree, &settings.to_bytes())?
-                        && get(tree, &left.to_bytes())?.is_none()
-                    {
-                        records.push((guild, record));
-                    }
-                    let Some(next) = guild.0.checked_add(1) else {
-                        break;
-                    };
-                    from = keys::of_guild(Guild(next));
-                }
-                Ok(records)
-            })
-            .await?;
+        let settings = |tree: &Tree| {
+            let mut settings = Vec::new();
+            for guild in guilds(tree)? {
+                let key = Key::Settings(guild);
+                settings.extend(get(tree, &key.to_bytes())?.map(|record| (guild, key, record)));
+            }
+            Ok(settings)
+        };
         let mut share = Vec::new();
-        for (guild, record) in records {
-            let settings: GuildSettings = decode(Key::Settings(guild), &record)?;
-            if settings.training == Training::Shared {
+        for (guild, key, record) in self.read(settings).await? {
+            if decode::<GuildSettings>(key, &record)?.training == Training::Shared {
                 share.push(guild);
             }
         }
         Ok(share)
+    }
+
+    /// The guilds of which there is something, without those that Accord has left.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn guilds(&self) -> Result<Vec<Guild>> {
+        self.read(guilds).await
     }
 
     /// The rounds whose texts are to be deleted by now, the earliest first.
@@ -414,17 +420,63 @@ impl Store {
     /// [`StoreBroken`].
     pub async fn erase_guild(&self, guild: Guild) -> Result<()> {
         self.change(move |draft| {
-            let mut keys = draft.keys(&keys::of_guild(guild))?;
-            keys.extend(draft.keys(&keys::live_of(guild))?);
-            keys.extend(draft.keys(&keys::retrained_of(guild))?);
-            keys.extend(draft.keys(&[keys::DUE])?.into_iter().filter(|key| {
-                matches!(Key::from_bytes(key), Some(Key::Due(_, round)) if round.guild == guild)
-            }));
+            let mut keys = keys_of(draft, guild)?;
             keys.insert(Key::Left(guild).to_bytes());
             draft.remove(keys);
             Ok(())
         })
         .await
+    }
+
+    /// [`Self::erase_guild`], of one that Accord left before a time and has not joined again meanwhile;
+    /// whether that is so. It is among [`Self::guilds_left_before`] until [`Self::forget_left`].
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn erase_left_guild(&self, guild: Guild, before: Time) -> Result<bool> {
+        self.change(move |draft| {
+            let left = was_left(draft, guild, before)?;
+            if left {
+                draft.remove(keys_of(draft, guild)?);
+            }
+            Ok(left)
+        })
+        .await
+    }
+
+    /// Nothing of a guild that Accord left before a time is anywhere any more.
+    ///
+    /// # Errors
+    /// [`StoreBroken`].
+    pub async fn forget_left(&self, guild: Guild, before: Time) -> Result<()> {
+        self.change(move |draft| {
+            if was_left(draft, guild, before)? {
+                draft.remove([Key::Left(guild).to_bytes()]);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes on the disk, before something is removed, that [`Self::rewrite`] has to follow: also where
+    /// that fails, or the process ends in between.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub async fn owe_rewrite(&self) -> Result<()> {
+        let folder = self.folder.clone();
+        let noted = tokio::task::spawn_blocking(move || folder::mark_stale(&folder)).await?;
+        noted.with_context(|| format!("cannot write in {}", self.folder.display()))
+    }
+
+    /// Whether [`Self::rewrite`] has not been done since [`Self::owe_rewrite`].
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub async fn owes_rewrite(&self) -> Result<bool> {
+        let folder = self.folder.clone();
+        let noted = tokio::task::spawn_blocking(move || folder::is_stale(&folder)).await?;
+        noted.with_context(|| format!("cannot read {}", self.folder.display()))
     }
 
     /// Writes all that is in the store into new files and deletes the old ones, in which there is
@@ -487,7 +539,18 @@ impl Store {
     /// # Errors
     /// As [`Self::verify`]; [`InUse`]; a folder that cannot be written.
     pub fn restore(folder: &Path, file: &Path) -> Result<Backup> {
-        Folder::lock(folder)?.restore(file)
+        Folder::lock(folder)?.restore(file, false)
+    }
+
+    /// [`Self::restore`], in the place of a store that is damaged. That stays beside it, since something
+    /// in it may still be readable, until [`Self::rewrite`]; where is returned.
+    ///
+    /// # Errors
+    /// As [`Self::restore`].
+    pub fn restore_over_damaged(folder: &Path, file: &Path) -> Result<PathBuf> {
+        let folder = Folder::lock(folder)?;
+        folder.restore(file, true)?;
+        Ok(folder.damaged())
     }
 
     /// Closes the store when all that was saved before is on disk. It can then be opened again.
@@ -562,6 +625,45 @@ async fn gone(watched: watch::Receiver<Option<StoreBroken>>) -> anyhow::Error {
 /// Waits until the store is broken, or `None` when it is closed.
 async fn broken(mut watched: watch::Receiver<Option<StoreBroken>>) -> Option<StoreBroken> {
     watched.wait_for(Option::is_some).await.ok()?.clone()
+}
+
+fn guilds(tree: &Tree) -> Result<Vec<Guild>> {
+    let mut guilds = Vec::new();
+    let mut from = vec![keys::OF_GUILD];
+    // From guild to guild: what else they have is not read.
+    while let Some(entry) = tree.range(from..).next() {
+        let (key, _) = entry.context(CANNOT_READ)?;
+        let known = Key::from_bytes(&key).filter(|_| key.starts_with(&[keys::OF_GUILD]));
+        let Some(guild) = known.map(Key::guild) else {
+            break;
+        };
+        if get(tree, &Key::Left(guild).to_bytes())?.is_none() {
+            guilds.push(guild);
+        }
+        let Some(next) = guild.0.checked_add(1) else {
+            break;
+        };
+        from = keys::of_guild(Guild(next));
+    }
+    Ok(guilds)
+}
+
+/// All records of a guild but the number of its next round and its departure.
+fn keys_of(draft: &Draft, guild: Guild) -> Result<BTreeSet<Vec<u8>>> {
+    let mut keys = draft.keys(&keys::of_guild(guild))?;
+    keys.extend(draft.keys(&keys::live_of(guild))?);
+    keys.extend(draft.keys(&keys::retrained_of(guild))?);
+    keys.extend(draft.keys(&[keys::DUE])?.into_iter().filter(
+        |key| matches!(Key::from_bytes(key), Some(Key::Due(_, round)) if round.guild == guild),
+    ));
+    Ok(keys)
+}
+
+fn was_left(draft: &Draft, guild: Guild, before: Time) -> Result<bool> {
+    let key = Key::Left(guild);
+    let record = draft.get(key)?;
+    let left = record.map(|record| decode::<Left>(key, &record));
+    Ok(left.transpose()?.is_some_and(|left| left.at < before))
 }
 
 fn next_number(draft: &Draft, guild: Guild) -> Result<u32> {

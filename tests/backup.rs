@@ -185,6 +185,17 @@ fn a_restore_that_is_killed_loses_neither_what_was_there_nor_what_is_restored() 
 }
 
 #[test]
+fn a_store_is_not_damaged_of_which_only_a_guild_was_left_that_came_back() {
+    let home = home();
+    with_store(&home, async |store| {
+        store.guild_left(TOWN, now()).await.unwrap();
+    });
+    succeed(&home, &["backup"]);
+    with_store(&home, async |store| store.guild_joined(TOWN).await.unwrap());
+    succeed(&home, &["backup"]);
+}
+
+#[test]
 fn whatever_needs_the_store_says_so_while_a_bot_has_it() {
     let home = home();
     save(&home, &[round(TOWN, 1)]);
@@ -262,7 +273,7 @@ fn whoever_is_erased_is_in_no_file_any_more() {
         opinions.copied().collect()
     };
     assert_eq!(there(rounds(&home, TOWN)), [BEN, CEM].into());
-    let snapshots = Snapshots::in_data_dir(home.path()).list().unwrap();
+    let snapshots = Snapshots::in_data_dir(home.path()).list(now()).unwrap();
     assert_eq!(snapshots.len(), 2);
     for snapshot in snapshots {
         let other = self::home();
@@ -338,12 +349,11 @@ fn prepare_to_erase(home: &TempDir) {
     second.extend(ADA, TimeDelta::hours(1), now()).unwrap();
     with_store(home, async |store| {
         store.save(Some(&before), &second).await.unwrap();
-        let settings = GuildSettings {
-            training: Training::Own,
-            changed: Some((ADA, now())),
-            ..GuildSettings::default()
+        let set = |settings: &mut GuildSettings| {
+            settings.training = Training::Own;
+            settings.changed = Some((ADA, now()));
         };
-        store.save_settings(TOWN, &settings).await.unwrap();
+        store.change_settings(TOWN, set).await.unwrap();
         let consent = Consent {
             agreed: true,
             shared: true,

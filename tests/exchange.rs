@@ -330,11 +330,8 @@ fn save(home: &TempDir, training: Training, rounds: &[Round]) {
     runtime.block_on(async {
         let store = Store::open(Path::new(&home.path().join("store"))).unwrap();
         let guild = Guild(77);
-        let settings = GuildSettings {
-            training,
-            ..GuildSettings::default()
-        };
-        store.save_settings(guild, &settings).await.unwrap();
+        let set = move |settings: &mut GuildSettings| settings.training = training;
+        store.change_settings(guild, set).await.unwrap();
         for (member, agreed) in MEMBERS.into_iter().zip([true, true, true, false]) {
             let consent = Consent {
                 agreed,

@@ -116,6 +116,7 @@ cancelled-by-organiser = An organiser ended it.
 cancelled-too-few = Too few wrote an opinion.
 cancelled-place-gone = Its channel or thread is gone.
 cancelled-no-candidate = No candidate is left that could be rated.
+cancelled-stalled = For { $days } days candidates could not be drafted or posted.
 # In lists.
 phase-opinions = opinions close { $when }
 phase-too-few = too few opinions

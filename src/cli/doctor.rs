@@ -119,7 +119,8 @@ async fn store(config: &Config) -> Result<String> {
 async fn backups(config: &Config) -> Result<String> {
     let snapshots = Snapshots::in_data_dir(&config.data_dir);
     tokio::task::spawn_blocking(move || {
-        let all = snapshots.list()?;
+        let now = Utc::now();
+        let all = snapshots.list(now)?;
         let Some(newest) = all.first() else {
             return Ok("none yet, a bot makes one when it starts".to_owned());
         };
@@ -127,10 +128,7 @@ async fn backups(config: &Config) -> Result<String> {
             "the newest snapshot is damaged; the next bot makes another one, and accord restore \
              --newest uses the newest that is whole"
         })?;
-        let minutes = (Utc::now() - newest.made_at)
-            .num_minutes()
-            .max(0)
-            .cast_unsigned();
+        let minutes = (now - newest.made_at).num_minutes().max(0).cast_unsigned();
         let age = humantime::format_duration(Duration::from_secs(60 * minutes));
         let held = store::counted(backup.contents);
         Ok(format!(

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use accord::config::Config;
+use accord::store::Store;
 use accord::store::snapshots::Snapshots;
-use accord::store::{InUse, Store};
 use anyhow::{Context, Result, ensure};
 use chrono::Utc;
 
@@ -37,21 +37,37 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
     };
     let checked = file.clone();
     let backup = tokio::task::spawn_blocking(move || Store::verify(&checked)).await??;
-    let kept = if store::exists(config)? {
-        make_room(config, &snapshots, &file, args.force).await?
+    let before = if store::exists(config)? {
+        look(config, &snapshots, &file, args.force).await?
     } else {
-        None
+        Before::Empty
     };
+    let is_damaged = matches!(before, Before::Damaged);
     let (folder, from) = (config.data_dir.join("store"), file.clone());
-    tokio::task::spawn_blocking(move || Store::restore(&folder, &from)).await??;
+    let beside = tokio::task::spawn_blocking(move || {
+        anyhow::Ok(if is_damaged {
+            Some(Store::restore_over_damaged(&folder, &from)?)
+        } else {
+            Store::restore(&folder, &from)?;
+            None
+        })
+    })
+    .await??;
     say(format!(
         "restored {}, as of {}, from {}",
         store::counted(backup.contents),
         backup.made_at.format("%Y-%m-%d %H:%M UTC"),
         file.display()
     ))?;
-    if let Some(kept) = kept {
+    if let Before::KeptIn(kept) = before {
         say(format!("what was there before is in {}", kept.display()))?;
+    }
+    if let Some(damaged) = beside {
+        say(format!(
+            "the damaged store is in {} until the next time that something is erased or expires: to \
+             keep what can still be read in it, copy it elsewhere before the bot starts",
+            damaged.display()
+        ))?;
     }
     say(
         "whoever was erased since, from a backup that was kept elsewhere, is to be erased again: accord erase",
@@ -62,9 +78,10 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
 async fn newest(snapshots: &Snapshots) -> Result<PathBuf> {
     let snapshots = snapshots.clone();
     tokio::task::spawn_blocking(move || {
-        let all = snapshots.list()?;
+        let now = Utc::now();
+        let all = snapshots.list(now)?;
         let (good, _) = snapshots
-            .newest_good()?
+            .newest_good(now)?
             .context("there is no good snapshot in backups/ in the data folder; accord restore FILE restores a backup of your own")?;
         for damaged in all.iter().take_while(|other| **other != good) {
             eprintln!("left out, since it is damaged: {}", damaged.file.display());
@@ -74,25 +91,32 @@ async fn newest(snapshots: &Snapshots) -> Result<PathBuf> {
     .await?
 }
 
-/// Whether the store that is there may be replaced; where a snapshot of it was made, if so.
-async fn make_room(
-    config: &Config,
-    snapshots: &Snapshots,
-    file: &Path,
-    force: bool,
-) -> Result<Option<PathBuf>> {
+/// The store that is there before.
+enum Before {
+    /// Or none at all.
+    Empty,
+    Damaged,
+    /// It is whole, and so is this snapshot of it.
+    KeptIn(PathBuf),
+}
+
+/// Looks at the store that is there.
+///
+/// # Errors
+/// One that may not be replaced, or cannot be looked at.
+async fn look(config: &Config, snapshots: &Snapshots, file: &Path, force: bool) -> Result<Before> {
     let (store, contents) = match store::opened(config).await {
         Ok(opened) => opened,
-        Err(error) if error.is::<InUse>() => return Err(error),
-        Err(error) if force || store::is_damage(&error) => {
+        Err(error) if store::is_damage(&error) => {
             eprintln!("the store is replaced: {}", one_line(&error));
-            return Ok(None);
+            return Ok(Before::Damaged);
         }
+        // Also one that a newer Accord wrote: what is in it would be lost.
         Err(error) => return Err(error),
     };
     if contents.records == 0 {
         store.close().await?;
-        return Ok(None);
+        return Ok(Before::Empty);
     }
     ensure!(
         force,
@@ -105,5 +129,5 @@ async fn make_room(
     let kept = snapshots.file(now);
     store.back_up(&kept, now).await?;
     store.close().await?;
-    Ok(Some(kept))
+    Ok(Before::KeptIn(kept))
 }

@@ -6,6 +6,7 @@ use accord::config::Config;
 use accord::store::snapshots::Snapshots;
 use accord::store::{Contents, Damaged, Store, StoreBroken};
 use anyhow::{Context, Result, anyhow, ensure};
+use chrono::Utc;
 
 /// Opens the store and reads all of it, to see whether that can be done.
 ///
@@ -26,7 +27,7 @@ pub async fn open_or_make(config: &Config) -> Result<Store> {
         Ok((store, contents)) if contents.records > 0 => return Ok(store),
         // sled makes a new tree where the files of the old one are gone.
         Ok((store, _)) => match newest_good(config).await? {
-            Some((_, held)) if held.records > 0 => {
+            Some((_, held)) if held.guilds > 0 => {
                 store.close().await?;
                 anyhow!("it is empty, and was not")
             }
@@ -89,6 +90,6 @@ pub fn counted(contents: Contents) -> String {
 
 async fn newest_good(config: &Config) -> Result<Option<(PathBuf, Contents)>> {
     let snapshots = Snapshots::in_data_dir(&config.data_dir);
-    let newest = tokio::task::spawn_blocking(move || snapshots.newest_good()).await??;
+    let newest = tokio::task::spawn_blocking(move || snapshots.newest_good(Utc::now())).await??;
     Ok(newest.map(|(snapshot, backup)| (snapshot.file, backup.contents)))
 }

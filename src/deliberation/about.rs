@@ -50,10 +50,7 @@ pub fn about_member(round: &Round, member: Member) -> Option<Value> {
         candidates.map(|candidate| candidate.text.clone()).collect()
     };
     let reports = statements(&|candidate| candidate.reports.contains(&member));
-    let read_by = statements(&|candidate| {
-        let read = &candidate.provenance;
-        read.opinions_read.contains(&member) || read.critiques_read.contains(&member)
-    });
+    let read_by = statements(&|candidate| candidate.read(member));
     let opened = round.opened_by == member;
     let answer = round.answer.as_ref().filter(|answer| answer.by == member);
     let nothing = opinion.is_none()

@@ -299,11 +299,36 @@ impl Retraining {
         if self.is_over() {
             self.erased += 1;
         } else {
-            self.data = None;
-            self.worked_s = 0;
-            self.state = State::Waiting;
+            self.begin_anew();
         }
         true
+    }
+
+    /// Everything of a guild is erased: as [`Self::forget`] of all its members, and its rounds are not
+    /// named any more.
+    pub fn forget_guild(&mut self, guild: Guild) -> bool {
+        let over = self.is_over();
+        let Some(data) = &mut self.data else {
+            return false;
+        };
+        let contributors = data.contributors.len();
+        data.contributors.retain(|(of, _)| *of != guild);
+        let gone = contributors - data.contributors.len();
+        let rounds = data.rounds.len();
+        data.rounds.retain(|round| round.guild != guild);
+        let changed = gone > 0 || data.rounds.len() < rounds;
+        if over {
+            self.erased += gone;
+        } else if changed {
+            self.begin_anew();
+        }
+        changed
+    }
+
+    fn begin_anew(&mut self) {
+        self.data = None;
+        self.worked_s = 0;
+        self.state = State::Waiting;
     }
 
     /// A member of its guild had everything erased: it is not told any more that they asked for it,
@@ -597,6 +622,34 @@ pub(crate) mod tests {
         assert!(!retraining.forget(Guild(1), Member(4)));
         assert_eq!(retraining.erased, 1);
         assert_eq!(retraining.data, Some(set_of(&[5])));
+    }
+
+    #[test]
+    fn a_guild_that_is_erased_is_named_in_nothing_that_others_trained() {
+        let round = |guild| RoundKey {
+            guild: Guild(guild),
+            number: 3,
+        };
+        let mut data = set_of(&[4, 5]);
+        data.contributors.insert((Guild(2), Member(4)));
+        data.rounds = vec![round(1), round(2), round(3)];
+        let mut waits = retraining(2, 1);
+        waits.begin(data.clone());
+        let mut over = waits.clone();
+        over.end(How::Failed, at(10));
+        for made in [&mut waits, &mut over] {
+            assert!(!made.forget_guild(Guild(4)));
+            assert!(made.forget_guild(Guild(1)));
+            assert!(!made.forget_guild(Guild(1)));
+        }
+        assert_eq!((waits.data, waits.erased), (None, 0));
+        assert_eq!(over.erased, 2);
+        let left = over.data.as_ref().unwrap();
+        assert_eq!(left.contributors, [(Guild(2), Member(4))].into());
+        assert_eq!(left.rounds, [round(2), round(3)]);
+        // Nobody of there is left in it, but a round is.
+        assert!(over.forget_guild(Guild(3)));
+        assert_eq!(over.erased, 2);
     }
 
     #[test]

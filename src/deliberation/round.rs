@@ -180,6 +180,8 @@ pub enum Cancellation {
     PlaceGone,
     /// Every candidate was withdrawn.
     NoCandidateLeft,
+    /// For [`LONGEST_PHASE`] candidates could not be drafted, or not be posted.
+    Stalled,
 }
 
 /// What a participant wrote.
@@ -205,6 +207,7 @@ pub struct CandidateKey(pub u16);
 /// A candidate consensus statement.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Candidate {
+    /// Empty once its time is over, where it was not posted.
     pub text: String,
     pub provenance: Provenance,
     /// How each participant was predicted to rate it.
@@ -215,6 +218,14 @@ pub struct Candidate {
     /// Who reported it.
     #[serde(default)]
     pub reports: Vec<Member>,
+}
+
+impl Candidate {
+    /// Whether it was drafted from what a member wrote.
+    pub fn read(&self, member: Member) -> bool {
+        let read = &self.provenance;
+        read.opinions_read.contains(&member) || read.critiques_read.contains(&member)
+    }
 }
 
 /// How a candidate came about.
@@ -394,17 +405,15 @@ impl Round {
         )
     }
 
-    /// When something happens without anybody doing anything; `None` when work or people are
-    /// waited for.
+    /// When something happens without anybody doing anything; `None` when work is waited for, or it is
+    /// over.
     pub fn next_deadline(&self) -> Option<Time> {
         match &self.phase {
             Phase::Opinions { closes, .. } => Some(*closes),
             Phase::Drafting { retry_at, .. } => *retry_at,
             Phase::Rating { .. } => self.rating_closes(),
-            Phase::TooFew { .. }
-            | Phase::Posting { .. }
-            | Phase::Concluded { .. }
-            | Phase::Cancelled { .. } => None,
+            Phase::TooFew { since } | Phase::Posting { since } => Some(*since + LONGEST_PHASE),
+            Phase::Concluded { .. } | Phase::Cancelled { .. } => None,
         }
     }
 
@@ -415,7 +424,12 @@ impl Round {
             Phase::Drafting { retry_at, .. } if retry_at.is_none_or(|at| at <= now) => {
                 Some(Due::Draft)
             }
-            Phase::Posting { .. } if self.all_candidates_shown() => Some(Due::OpenRating),
+            Phase::TooFew { since } if *since + LONGEST_PHASE <= now => Some(Due::CloseOpinions),
+            Phase::Posting { since }
+                if self.all_candidates_shown() || *since + LONGEST_PHASE <= now =>
+            {
+                Some(Due::OpenRating)
+            }
             Phase::Rating { .. } if self.rating_closes().is_some_and(|at| at <= now) => {
                 Some(Due::CloseRating)
             }

@@ -7,7 +7,7 @@ use poise::serenity_prelude as serenity;
 use serenity::all::{FullEvent, Interaction, Reaction};
 
 use super::reply::{Asked, Failure, apologise};
-use super::{Bot, components, platform};
+use super::{Bot, components, platform, shard_of};
 use crate::deliberation::id::{Channel, Guild, Member, Message};
 use crate::deliberation::rating::Likert;
 use crate::deliberation::round::board::Item;
@@ -88,7 +88,18 @@ pub async fn handle(
             facilitator.guild_left(Guild(incomplete.id.get())).await?;
         }
         // A new session: what happened since the last one was not told.
-        FullEvent::Ready { .. } => facilitator.resync(),
+        FullEvent::Ready {
+            data_about_bot: session,
+        } => {
+            facilitator.resync();
+            // All guilds of the shard, also those that are out of order.
+            let guilds = session.guilds.iter().map(|guild| Guild(guild.id.get()));
+            let ours = |guild| {
+                let shard = session.shard.as_ref();
+                shard.is_none_or(|shard| shard_of(guild, shard.total) == shard.id.0)
+            };
+            facilitator.is_in(&guilds.collect(), ours).await?;
+        }
         _ => {}
     }
     Ok(())

@@ -49,11 +49,12 @@ impl<P: Platform> Facilitator<P> {
         } = self.backups.clone();
         let now = self.clock.now();
         let listed = snapshots.clone();
-        let newest = tokio::task::spawn_blocking(move || listed.list()).await??;
+        let newest = tokio::task::spawn_blocking(move || listed.list(now)).await??;
         let newest = newest.into_iter().next();
+        // Of one that a clock made which was ahead, nobody knows how old it is.
+        let newest = newest.filter(|newest| newest.made_at <= now);
         let age = newest.as_ref().map(|newest| now - newest.made_at);
-        // The clock may have been put back.
-        let is_time = |age| age >= least_age || age < TimeDelta::zero();
+        let is_time = |age| age >= least_age;
         let file = snapshots.file(now);
         if age.is_none_or(is_time) && newest.as_ref().is_none_or(|newest| newest.file != file) {
             let made = self.store.back_up(&file, now).await?;

@@ -35,10 +35,12 @@ impl<P: Platform> Facilitator<P> {
     }
 
     /// A member agrees to training in a guild as far as was asked, [`Training::Off`] is not at all.
-    /// Texts that were kept for it alone are then deleted, also from the disk.
+    /// Texts that were kept for it alone are then deleted, also from the disk, and nothing is trained on
+    /// what they said any more.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's; a snapshot that cannot be written; Accord is being stopped before a training has
+    /// ended.
     pub async fn set_consent(
         self: &Arc<Self>,
         guild: Guild,
@@ -51,11 +53,15 @@ impl<P: Platform> Facilitator<P> {
             // saying no again does all of it again. Nobody who is asked meanwhile waits for the disk.
             self.release(guild, member, &no_snapshot).await?;
         }
-        let _alone = self.consenting.lock().await;
+        let alone = self.consenting.lock().await;
         self.save_consent(guild, member, to).await?;
         match to {
-            // Also in what was gathered meanwhile.
-            Training::Off => self.forget_in_retrainings(guild, member).await,
+            Training::Off => {
+                // Also in what was gathered meanwhile.
+                self.forget_in_retrainings(guild, member).await?;
+                drop((alone, no_snapshot));
+                self.until_nothing_is_trained_on_old_data().await
+            }
             // The answer before may have gone further.
             Training::Own => self.forget_all_who_left().await,
             Training::Shared => Ok(()),

@@ -15,6 +15,7 @@ use super::Facilitator;
 use super::backups::NoSnapshot;
 use super::platform::Platform;
 use super::retraining::{remove_guild_files, remove_work_folder};
+use crate::deliberation::guild::GuildSettings;
 use crate::deliberation::id::{Guild, Member, RoundKey};
 use crate::deliberation::retraining::Retraining;
 use crate::deliberation::round::{Round, Time};
@@ -50,7 +51,10 @@ impl Learned {
         for made in known {
             let holds = match member {
                 Some(member) => made.holds(guild, member),
-                None => !contributors_of(made, guild).is_empty(),
+                None => {
+                    let data = made.data.as_ref();
+                    data.is_some_and(|data| data.contributors.iter().any(|(of, _)| *of == guild))
+                }
             };
             match made.version() {
                 Some(version) if holds && made.key.guild == guild => {
@@ -119,6 +123,25 @@ impl<P: Platform> Facilitator<P> {
         self.forget_all_who_left().await
     }
 
+    /// The bot is in these guilds; of `ours` in no others: those that it was removed from while it was
+    /// not told are left now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn is_in(
+        self: &Arc<Self>,
+        guilds: &BTreeSet<Guild>,
+        ours: impl Fn(Guild) -> bool,
+    ) -> Result<()> {
+        for guild in self.store.guilds().await? {
+            if ours(guild) && !guilds.contains(&guild) {
+                self.guild_left(guild).await?;
+                tracing::info!(%guild, "was removed from a guild meanwhile");
+            }
+        }
+        Ok(())
+    }
+
     /// Deletes texts whose time is over, but for those that are kept for training, and the guilds that
     /// the bot left long ago; whether there was something.
     ///
@@ -130,19 +153,29 @@ impl<P: Platform> Facilitator<P> {
         let alone = self.backing_up.lock().await;
         let now = self.clock.now();
         let expired = self.store.expired(now).await?;
+        let before = now - GUILD_KEPT_FOR;
+        let left = self.store.guilds_left_before(before).await?;
+        let any = !expired.is_empty() || !left.is_empty();
+        if any {
+            self.store.owe_rewrite().await?;
+        }
         if !expired.is_empty() {
             self.delete_texts_of(&expired, &alone).await?;
         }
-        let left = self.store.guilds_left_before(now - GUILD_KEPT_FOR).await?;
         for &guild in &left {
-            // The store last: by what is in it, all is done again if it is interrupted.
-            self.erase_retrainings(guild).await?;
-            self.renew_snapshots(Stale::Guild(guild), &alone).await?;
-            self.store.erase_guild(guild).await?;
+            // It may have been joined again, and what is written there from now on stays.
+            if self.store.erase_left_guild(guild, before).await? {
+                self.erase_retrainings(guild).await?;
+                self.renew_snapshots(Stale::Guild(guild), &alone).await?;
+                // Last: as long as it counts as left, all is done again if it is interrupted.
+                self.store.forget_left(guild, before).await?;
+            }
         }
-        let any = !expired.is_empty() || !left.is_empty();
-        if any {
+        // Perhaps owed by a sweep before, which could not end.
+        if self.store.owes_rewrite().await? {
             self.store.rewrite().await?;
+        }
+        if any {
             let (rounds, guilds) = (expired.len(), left.len());
             tracing::info!(rounds, guilds, "deleted what expired");
         }
@@ -213,7 +246,13 @@ pub async fn erase_member_while_stopped(
     }
     store.remove_consent(guild, member).await?;
     anonymise_settings(store, guild, member).await?;
-    forget_while_stopped(store, data_dir, known, guild, &BTreeSet::from([member])).await?;
+    let forget = |made: &mut Retraining| {
+        made.forget(guild, member);
+        if made.key.guild == guild {
+            made.anonymise(member);
+        }
+    };
+    forget_while_stopped(store, data_dir, known, forget).await?;
     let snapshots = Snapshots::in_data_dir(data_dir);
     let stale = Stale::Member(guild, member);
     let snapshots = store.renew_snapshots(&snapshots, stale).await?;
@@ -242,9 +281,10 @@ pub async fn erase_guild_while_stopped(
         .partition(|made| made.key.guild == guild);
     drop(own);
     let learned = Learned::from(&others, guild, None);
-    let members = others.iter().flat_map(|made| contributors_of(made, guild));
-    let members = members.collect();
-    forget_while_stopped(store, data_dir, others, guild, &members).await?;
+    let forget = |made: &mut Retraining| {
+        made.forget_guild(guild);
+    };
+    forget_while_stopped(store, data_dir, others, forget).await?;
     let folder = data_dir.to_owned();
     tokio::task::spawn_blocking(move || remove_guild_files(&folder, guild)).await??;
     let snapshots = Snapshots::in_data_dir(data_dir);
@@ -264,17 +304,11 @@ async fn forget_while_stopped(
     store: &Store,
     data_dir: &Path,
     known: Vec<Retraining>,
-    guild: Guild,
-    members: &BTreeSet<Member>,
+    forget: impl Fn(&mut Retraining),
 ) -> Result<()> {
     for before in known {
         let mut made = before.clone();
-        for &member in members {
-            made.forget(guild, member);
-            if made.key.guild == guild {
-                made.anonymise(member);
-            }
-        }
+        forget(&mut made);
         if made != before {
             store.save_retraining(&made).await?;
         }
@@ -287,19 +321,13 @@ async fn forget_while_stopped(
 }
 
 async fn anonymise_settings(store: &Store, guild: Guild, member: Member) -> Result<()> {
-    let mut settings = store.settings(guild).await?;
-    if settings.anonymise(member) {
-        store.save_settings(guild, &settings).await?;
+    if store.settings(guild).await?.anonymise(member) {
+        let change = move |settings: &mut GuildSettings| {
+            settings.anonymise(member);
+        };
+        store.change_settings(guild, change).await?;
     }
     Ok(())
-}
-
-fn contributors_of(made: &Retraining, guild: Guild) -> BTreeSet<Member> {
-    let data = made.data.iter();
-    data.flat_map(|data| &data.contributors)
-        .filter(|(of, _)| *of == guild)
-        .map(|(_, member)| *member)
-        .collect()
 }
 
 /// After the bot left a guild, its rounds are kept so long.

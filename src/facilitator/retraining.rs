@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use tempfile::NamedTempFile;
@@ -264,6 +264,8 @@ impl<P: Platform> Facilitator<P> {
         if let Some(refused) = outlook.refused {
             return Ok(Err(refused));
         }
+        let own = Kind::ALL.map(|kind| self.retrainings.versions(kind, guild));
+        let last = tokio::task::spawn_blocking(move || last_number(&own)).await??;
         let now = self.clock.now();
         let (asked, forgotten, saved) = {
             let mut known = self.retrainings.known();
@@ -274,7 +276,9 @@ impl<P: Platform> Facilitator<P> {
             {
                 return Ok(Err(refused));
             }
-            let number = of_guild.last().map_or(0, |last| last.key.number) + 1;
+            // After going back to a backup there are versions of retrainings that it does not know.
+            let known_last = of_guild.last().map_or(0, |last| last.key.number);
+            let number = known_last.max(last).saturating_add(1);
             let asked = Retraining {
                 key: RetrainingKey { guild, number },
                 model,
@@ -430,15 +434,29 @@ impl<P: Platform> Facilitator<P> {
 
     /// A training that is told to stop does so after its step, and then its data are removed or written
     /// anew.
-    async fn until_nothing_is_trained_on_old_data(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Accord is being stopped before that.
+    pub(super) async fn until_nothing_is_trained_on_old_data(&self) -> Result<()> {
         let mut changed = self.retrainings.changed.subscribe();
+        let mut stopping = None;
         loop {
             changed.mark_unchanged();
-            let trained = *self.retrainings.share();
-            let old = |(key, _)| self.retraining(key).is_ok_and(|made| made.data.is_none());
-            if !trained.is_some_and(old) {
+            let trained = {
+                // One that has just begun may still have who left in its data.
+                let _alone = self.consenting.lock().await;
+                let trained = *self.retrainings.share();
+                let old = |key| self.retraining(key).is_ok_and(|made| made.data.is_none());
+                trained.map(|(key, _)| key).filter(|key| old(*key))
+            };
+            if trained.is_none() {
+                // It has stopped, and its data are perhaps just being removed.
+                for key in self.retrainings.waiting().into_iter().chain(stopping) {
+                    self.clear_unless_needed(key).await;
+                }
                 return Ok(());
             }
+            stopping = trained;
             tokio::select! {
                 () = self.shutdown.cancelled() => {
                     bail!("Accord is being stopped before a training has ended")
@@ -453,18 +471,19 @@ impl<P: Platform> Facilitator<P> {
     /// # Errors
     /// The store's; a folder that cannot be removed.
     pub(super) async fn erase_retrainings(&self, guild: Guild) -> Result<()> {
-        let members: BTreeSet<Member> = {
-            let known = self.retrainings.known();
-            let sets = known.values().filter_map(|made| made.data.as_ref());
-            let all = sets.flat_map(|data| &data.contributors);
-            all.filter(|(of, _)| *of == guild)
-                .map(|(_, member)| *member)
-                .collect()
+        let others: Vec<Retraining> = {
+            let mut known = self.retrainings.known();
+            known.retain(|key, _| key.guild != guild);
+            known.values().cloned().collect()
         };
-        self.retrainings.known().retain(|key, _| key.guild != guild);
         self.retrainings.changed.send_replace(());
-        for member in members {
-            self.forget_in_retrainings(guild, member).await?;
+        for mut made in others {
+            // In most there is nothing.
+            if made.forget_guild(guild) {
+                self.change_retraining(made.key, |made, _| made.forget_guild(guild))
+                    .await?;
+                self.clear_unless_needed(made.key).await;
+            }
         }
         let data_dir = self.retrainings.parts.data_dir.clone();
         tokio::task::spawn_blocking(move || remove_guild_files(&data_dir, guild)).await?
@@ -587,6 +606,13 @@ impl<P: Platform> Facilitator<P> {
         let ended = if is_complete(&order.out) {
             Ended::Finished
         } else {
+            let own = self.retrainings.versions(order.kind, key.guild);
+            let name = VersionId::Stored(retraining.version_name().parse()?);
+            // It could not be put into use. A backup from before it was made was restored.
+            ensure!(
+                !matches!(own.load(&name), Ok(Some(_))),
+                "version {name} is there already"
+            );
             self.train(key, &data, &order).await?
         };
         match ended {
@@ -930,16 +956,14 @@ impl<P: Platform> Facilitator<P> {
             .filter(|made| made.version().is_none())
             .map(|made| (self.versions_of(key.guild, made.model), made.version_name()));
         let removed = tokio::task::spawn_blocking(move || {
-            remove_folder(&folder)?;
-            match unwanted {
-                Some((own, name)) => {
-                    let name = name.parse()?;
-                    own.discard(&name, |adapter| {
-                        model_files::remove_made_with(adapter, &data_dir)
-                    })
-                }
-                None => Ok(()),
+            if let Some((own, name)) = unwanted {
+                let made = folder.join(&name);
+                let name = name.parse()?;
+                own.discard(&name, &made, |adapter| {
+                    model_files::remove_made_with(adapter, &data_dir)
+                })?;
             }
+            remove_folder(&folder)
         })
         .await;
         if let Err(error) = removed.map_err(anyhow::Error::from).flatten() {
@@ -1050,6 +1074,20 @@ fn against(own: &Versions, host: &Versions) -> Result<Against> {
         guild: own.active()?.to_string(),
         host: host.active()?.to_string(),
     })
+}
+
+/// The highest number of a retraining that a version is named after.
+fn last_number(own: &[Versions]) -> Result<u32> {
+    let mut last = 0;
+    for versions in own {
+        for name in versions.stored()? {
+            let name = name.to_string();
+            let of = |kind| name.strip_prefix(&format!("{kind}-"))?.parse().ok();
+            let number = Kind::ALL.into_iter().find_map(of);
+            last = last.max(number.unwrap_or(0));
+        }
+    }
+    Ok(last)
 }
 
 /// Copies a trained version in, and makes it active if the gate found it better than what is active

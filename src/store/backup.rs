@@ -5,7 +5,7 @@
 //! their lines. Records are as the store has them, so that [`super::records`] reads old ones.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -30,6 +30,10 @@ pub struct Backup {
 
 /// The newest version of the format.
 const FORMAT: u32 = 1;
+
+/// In bytes. The longest records, of rounds and retrainings with many thousand members, have a few
+/// million; a file from elsewhere may unpack to anything.
+const LONGEST_LINE: u64 = 64 << 20;
 
 /// What a file that is being written ends with.
 pub(super) const PART: &str = ".part";
@@ -72,7 +76,13 @@ pub(super) fn read(
     let compressed = File::open(file).with_context(|| format!("cannot read {name}"))?;
     let mut lines = BufReader::new(zstd::Decoder::new(compressed).with_context(damaged)?);
     let mut line = String::new();
-    lines.read_line(&mut line).with_context(damaged)?;
+    let mut next = |line: &mut String| {
+        line.clear();
+        // What is cut off there is no JSON.
+        let read = lines.by_ref().take(LONGEST_LINE).read_line(line);
+        read.with_context(damaged)
+    };
+    next(&mut line)?;
     // serde_json's own messages would quote what they stumble over.
     let header: Header = serde_json::from_str(&line).ok().with_context(damaged)?;
     let version = header.accord_backup;
@@ -84,8 +94,7 @@ pub(super) fn read(
     );
     let (mut digest, mut check) = (Sha256::new(), Check::default());
     let footer = loop {
-        line.clear();
-        lines.read_line(&mut line).with_context(damaged)?;
+        next(&mut line)?;
         let Ok(read) = serde_json::from_str::<Line>(&line) else {
             break serde_json::from_str::<Footer>(&line)
                 .ok()
@@ -100,7 +109,7 @@ pub(super) fn read(
     let contents = check.finish()?;
     let sha256 = format!("{:x}", digest.finalize());
     // The end of the frame is read too: its own checksum is there.
-    let ends = lines.read_line(&mut line).with_context(damaged)? == 0;
+    let ends = next(&mut line)? == 0;
     if !ends || footer.records != contents.records || footer.sha256 != sha256 {
         bail!(damaged());
     }

@@ -3,7 +3,9 @@
 //!
 //! `tree` is sled's. While the store is rewritten, the new tree is made in `tree.part`; once it is
 //! whole that becomes `tree.next`, and from then on it is the store, whatever happens: opening
-//! finishes what was begun. The old one is put aside as `tree.old` and deleted.
+//! finishes what was begun. The old one is put aside as `tree.old` and deleted. As long as there is a
+//! file `stale`, what was removed from the tree may still be found in its files. A damaged tree that was
+//! replaced by a backup stays as `tree.damaged` until the tree is rewritten.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -96,6 +98,8 @@ impl Folder {
     /// # Errors
     /// When the new tree cannot be written. The old one is as it was.
     pub fn copy_tree(&self, tree: &Tree) -> Result<()> {
+        // Nobody knows what is in it, perhaps what is being erased.
+        remove(&self.damaged()).with_context(|| self.cannot_write())?;
         let part = self.path.join(PART);
         copy(tree, &part)
             .inspect_err(|_| {
@@ -120,18 +124,29 @@ impl Folder {
         self.open_tree()
     }
 
-    /// See [`super::Store::restore`].
+    /// See [`super::Store::restore`] and [`super::Store::restore_over_damaged`].
     ///
     /// # Errors
     /// A backup that is damaged, a folder that cannot be written, and a tree that reads otherwise than
     /// the backup. All is then as it was.
-    pub fn restore(&self, file: &Path) -> Result<Backup> {
+    pub fn restore(&self, file: &Path, over_damaged: bool) -> Result<Backup> {
         self.settle().with_context(|| self.cannot_write())?;
         let part = self.path.join(PART);
         let restored = self.fill(&part, file).inspect_err(|_| {
             let _ = remove(&part);
         })?;
-        self.commit_copy().with_context(|| self.cannot_write())?;
+        let (tree, damaged) = (self.path.join(TREE), self.damaged());
+        let commit = || -> io::Result<()> {
+            if over_damaged {
+                remove(&damaged)?;
+            }
+            self.commit_copy()?;
+            if over_damaged && tree.exists() {
+                fs::rename(&tree, &damaged)?;
+            }
+            Ok(())
+        };
+        commit().with_context(|| self.cannot_write())?;
         drop(self.open_tree()?);
         Ok(restored)
     }
@@ -177,6 +192,10 @@ impl Folder {
         sync_folder(&self.path)
     }
 
+    pub fn damaged(&self) -> PathBuf {
+        self.path.join(DAMAGED)
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -184,7 +203,8 @@ impl Folder {
     fn settle(&self) -> io::Result<()> {
         let [tree, part, next, old] = [TREE, PART, NEXT, OLD].map(|name| self.path.join(name));
         remove(&part)?;
-        if next.exists() {
+        let replaced = next.exists();
+        if replaced {
             if tree.exists() {
                 remove(&old)?;
                 fs::rename(&tree, &old)?;
@@ -193,12 +213,25 @@ impl Folder {
             sync_folder(&self.path)?;
         }
         remove(&old)?;
+        if replaced && is_stale(&self.path)? {
+            fs::remove_file(self.path.join(STALE))?;
+        }
         sync_folder(&self.path)
     }
 
     fn cannot_write(&self) -> String {
         format!("cannot write in the store's folder {}", self.path.display())
     }
+}
+
+/// Notes that the tree in a folder is to be replaced by a copy, until that is done.
+pub(super) fn mark_stale(folder: &Path) -> io::Result<()> {
+    File::create(folder.join(STALE))?.sync_all()?;
+    sync_folder(folder)
+}
+
+pub(super) fn is_stale(folder: &Path) -> io::Result<bool> {
+    folder.join(STALE).try_exists()
 }
 
 /// So many round numbers of a guild are not given after a backup was restored.
@@ -211,6 +244,8 @@ const TREE: &str = "tree";
 const PART: &str = "tree.part";
 const NEXT: &str = "tree.next";
 const OLD: &str = "tree.old";
+const DAMAGED: &str = "tree.damaged";
+const STALE: &str = "stale";
 
 fn open(path: &Path) -> Result<Tree> {
     let config = sled::Config::new()

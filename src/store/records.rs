@@ -107,6 +107,7 @@ fn known(key: &[u8]) -> Result<Key> {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Contents {
     pub records: usize,
+    /// Of which there is more than that Accord left them.
     pub guilds: usize,
     pub rounds: usize,
 }
@@ -132,7 +133,10 @@ impl Check {
         ensure!(in_order, Damaged(format!("the {key} is not in its place")));
         self.last = bytes.to_vec();
         self.contents.records += 1;
-        self.guilds.insert(key.guild());
+        // A guild of which it is only known that it was left is none.
+        if !matches!(key, Key::Left(_)) {
+            self.guilds.insert(key.guild());
+        }
         match key {
             Key::Settings(_) => can_be_read::<GuildSettings>(key, record)?,
             Key::Consent(..) => can_be_read::<Consent>(key, record)?,

@@ -37,7 +37,8 @@ pub struct Snapshot {
 /// What is no longer to be in any snapshot.
 #[derive(Clone, Debug)]
 pub enum Stale {
-    /// Where a member is named, snapshots get what is in the store now, which names them no more.
+    /// Where a member is named, snapshots get what is in the store now, which names them no more, and
+    /// nothing of what they said about training.
     Member(Guild, Member),
     /// Everything of a guild but the number of its next round; and where it is named in what others
     /// trained, what is in the store now.
@@ -67,11 +68,12 @@ impl Snapshots {
             .join(format!("{}{SUFFIX}", made_at.format(FORMAT)))
     }
 
-    /// All of them, the newest first; by their names, without reading them.
+    /// All of them, by their names, without reading them: the newest first, and last those from after
+    /// `now`, which a clock that was ahead has made: nobody knows how old they are.
     ///
     /// # Errors
     /// A folder that cannot be read.
-    pub fn list(&self) -> Result<Vec<Snapshot>> {
+    pub fn list(&self, now: Time) -> Result<Vec<Snapshot>> {
         let made_at = |name: &str| {
             let time = name.strip_suffix(SUFFIX)?;
             let time = chrono::NaiveDateTime::parse_from_str(time, FORMAT).ok()?;
@@ -84,31 +86,38 @@ impl Snapshots {
                 snapshots.push(Snapshot { made_at, file });
             }
         }
-        snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.made_at));
+        snapshots.sort_by_key(|one| (one.made_at > now, std::cmp::Reverse(one.made_at)));
         Ok(snapshots)
     }
 
-    /// The newest one that is whole.
+    /// The first of [`Self::list`] that is whole.
     ///
     /// # Errors
     /// A folder that cannot be read.
-    pub fn newest_good(&self) -> Result<Option<(Snapshot, Backup)>> {
+    pub fn newest_good(&self, now: Time) -> Result<Option<(Snapshot, Backup)>> {
         let whole = |snapshot: Snapshot| {
             let backup = Store::verify(&snapshot.file).ok()?;
             Some((snapshot, backup))
         };
-        Ok(self.list()?.into_iter().find_map(whole))
+        Ok(self.list(now)?.into_iter().find_map(whole))
     }
 
-    /// Removes all but the newest `kept` of those that are no older than `kept_for`, and what was not
-    /// finished.
+    /// Removes all but the newest `kept` of those that are no older than `kept_for`, those from after
+    /// `now` once there is another that is whole, and what was not finished.
     ///
     /// # Errors
     /// A file that cannot be removed.
     pub fn remove_old(&self, kept: usize, kept_for: TimeDelta, now: Time) -> Result<()> {
         self.remove_unfinished()?;
-        for (place, snapshot) in self.list()?.iter().enumerate() {
-            if place >= kept || now - snapshot.made_at > kept_for {
+        let all = self.list(now)?;
+        let is_later = |snapshot: &Snapshot| snapshot.made_at > now;
+        let replaced = all.iter().any(is_later)
+            && self
+                .newest_good(now)?
+                .is_some_and(|(newest, _)| !is_later(&newest));
+        for (place, snapshot) in all.iter().enumerate() {
+            let old = place >= kept || now - snapshot.made_at > kept_for;
+            if old || is_later(snapshot) && replaced {
                 remove(&snapshot.file)?;
             }
         }
@@ -170,7 +179,14 @@ impl Store {
                 let others: Vec<Group> = others.collect();
                 self.read(move |tree| now_in(tree, others)).await?
             }
-            Stale::Member(..) => self.read(move |tree| now_in(tree, groups)).await?,
+            Stale::Member(guild, member) => {
+                // Who is just saying no to training is still said to agree: in the snapshots they were
+                // never asked.
+                let said = Group::Consent(guild, member);
+                let others = groups.into_iter().filter(move |group| *group != said);
+                let others: Vec<Group> = others.collect();
+                self.read(move |tree| now_in(tree, others)).await?
+            }
         };
         let folder = snapshots.folder.clone();
         tokio::task::spawn_blocking(move || {
@@ -221,7 +237,7 @@ impl Snapshots {
             }
         };
         let mut found = Vec::new();
-        for Snapshot { file, .. } in self.list()? {
+        for Snapshot { file, .. } in self.list(Time::MAX_UTC)? {
             let mut groups = BTreeSet::new();
             let read = backup::read(&file, |key, record| {
                 if let Some(key) = Key::from_bytes(&key)

@@ -24,7 +24,7 @@ use super::keys::Part;
 use super::records::{Changes, difference};
 use super::*;
 use crate::deliberation::about::about_member;
-use crate::deliberation::id::Member;
+use crate::deliberation::id::{Member, Role};
 use crate::deliberation::rating::Likert;
 use crate::deliberation::retraining::tests::retraining;
 use crate::deliberation::round::{CandidateKey, RatingMode};
@@ -164,7 +164,9 @@ async fn a_store_that_is_opened_again_has_all_that_was_saved() {
         changed: Some((Member(1), at(3))),
         ..GuildSettings::default()
     };
-    store.save_settings(GUILD, &settings).await.unwrap();
+    let set = settings.clone();
+    let changed = store.change_settings(GUILD, move |settings| *settings = set);
+    assert_eq!(changed.await.unwrap(), settings);
     assert_eq!(store.rounds(GUILD).await.unwrap(), last);
     store.close().await.unwrap();
 
@@ -327,7 +329,9 @@ async fn a_guild_sees_only_what_is_its_own_and_is_erased_alone() {
         for round in rounds(guild) {
             store.save(None, &round).await.unwrap();
         }
-        store.save_settings(guild, &settings(guild)).await.unwrap();
+        let set = settings(guild);
+        let changed = store.change_settings(guild, move |settings| *settings = set);
+        changed.await.unwrap();
         store
             .save_consent(guild, Member(guild.0), agreed(guild.0 > 0))
             .await
@@ -374,6 +378,17 @@ async fn a_guild_sees_only_what_is_its_own_and_is_erased_alone() {
 }
 
 #[tokio::test]
+async fn nobody_s_change_of_the_settings_is_lost_by_another_s() {
+    let (store, _folder) = store();
+    let add = |role| move |settings: &mut GuildSettings| settings.organisers.push(Role(role));
+    let changes = (0..50).map(|role| store.change_settings(GUILD, add(role)));
+    let seen = try_join_all(changes).await.unwrap();
+    let organisers = store.settings(GUILD).await.unwrap().organisers;
+    assert_eq!(organisers, (0..50).map(Role).collect::<Vec<_>>());
+    assert_eq!(seen[10].organisers, organisers[..11]);
+}
+
+#[tokio::test]
 async fn what_members_say_about_training_is_known_until_it_is_changed_or_removed() {
     let (store, folder) = store();
     let (ada, ben, cem) = (Member(1), Member(2), Member(u64::MAX));
@@ -400,11 +415,8 @@ async fn guilds_that_share_are_found_among_all_others() {
     let (store, _folder) = store();
     assert_eq!(store.guilds_that_share().await.unwrap(), []);
     let settles = async |guild, training| {
-        let settings = GuildSettings {
-            training,
-            ..GuildSettings::default()
-        };
-        store.save_settings(guild, &settings).await.unwrap();
+        let set = move |settings: &mut GuildSettings| settings.training = training;
+        store.change_settings(guild, set).await.unwrap();
     };
     let shared = [Guild(0), Guild(256), Guild(257), Guild(u64::MAX)];
     for guild in shared {
@@ -439,6 +451,31 @@ async fn a_guild_that_was_left_is_known_until_it_is_joined_again() {
     store.guild_joined(Guild(3)).await.unwrap();
     let guilds = store.guilds_left_before(at(21)).await.unwrap();
     assert_eq!(guilds, [Guild(2)]);
+}
+
+#[tokio::test]
+async fn a_guild_that_is_joined_again_while_what_was_left_is_erased_keeps_its_rounds() {
+    let (store, _folder) = store();
+    store.save(None, &over(key(1))).await.unwrap();
+    let erased = async |before| store.erase_left_guild(GUILD, before).await.unwrap();
+    store.guild_left(GUILD, at(10)).await.unwrap();
+    assert_eq!(store.guilds_left_before(at(11)).await.unwrap(), [GUILD]);
+    store.guild_joined(GUILD).await.unwrap();
+    assert!(!erased(at(11)).await);
+    // It was left again.
+    store.guild_left(GUILD, at(20)).await.unwrap();
+    assert!(!erased(at(20)).await);
+    store.forget_left(GUILD, at(20)).await.unwrap();
+    assert_eq!(store.rounds(GUILD).await.unwrap(), [over(key(1))]);
+
+    assert!(erased(at(21)).await);
+    assert_eq!(store.rounds(GUILD).await.unwrap(), []);
+    assert_eq!(store.expired(Time::MAX_UTC).await.unwrap(), []);
+    assert_eq!(store.next_number(GUILD).await.unwrap(), 2);
+    // The rest is not done yet.
+    assert_eq!(store.guilds_left_before(at(21)).await.unwrap(), [GUILD]);
+    store.forget_left(GUILD, at(21)).await.unwrap();
+    assert_eq!(store.guilds_left_before(at(21)).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -818,10 +855,7 @@ async fn what_was_erased_is_in_no_file_after_rewriting() {
     let said = with_opinion(&round, 777, SECRET);
     store.save(None, &said).await.unwrap();
     store.save(Some(&said), &round).await.unwrap();
-    store
-        .save_settings(GUILD, &GuildSettings::default())
-        .await
-        .unwrap();
+    store.change_settings(GUILD, |_| {}).await.unwrap();
     assert_eq!(store.round(key(1)).await.unwrap().unwrap(), round);
     assert!(
         holds_text(folder.path(), SECRET),

@@ -362,7 +362,8 @@ impl Versions {
         Ok(removed)
     }
 
-    /// Removes a version, if it is there; if it is active, the one before is active again. What was made
+    /// Removes the version that was copied in from a folder ([`Self::add`]), if it is there; if it is
+    /// active, the one before is active again. Another version of the same name stays. What was made
     /// of it elsewhere is removed by `remove_made_with`, given the hash of its adapter.
     ///
     /// # Errors
@@ -371,9 +372,11 @@ impl Versions {
     pub fn discard(
         &self,
         name: &VersionName,
+        made: &Path,
         remove_made_with: impl Fn(&str) -> Result<()>,
     ) -> Result<()> {
-        if !self.folder.join(&name.0).exists() {
+        let adapter = adapter_of(&self.folder.join(&name.0));
+        if adapter.is_none() || adapter != adapter_of(made) {
             return Ok(());
         }
         let _lock = self.lock()?;
@@ -394,7 +397,7 @@ impl Versions {
         name: &VersionName,
         remove_made_with: impl Fn(&str) -> Result<()>,
     ) -> Result<()> {
-        if let Some(adapter) = self.adapter_of(name) {
+        if let Some(adapter) = adapter_of(&self.folder.join(&name.0)) {
             remove_made_with(&adapter)?;
         }
         fs::remove_dir_all(self.folder.join(&name.0)).with_context(|| self.cannot_write())
@@ -432,18 +435,15 @@ impl Versions {
     /// A folder that cannot be read.
     pub fn adapters(&self) -> Result<BTreeSet<String>> {
         let stored = self.stored()?;
-        let adapters = stored.iter().filter_map(|name| self.adapter_of(name));
-        Ok(adapters.collect())
-    }
-
-    /// The hash of a version's adapter, unless it is damaged.
-    fn adapter_of(&self, name: &VersionName) -> Option<String> {
-        let card = fs::read(self.folder.join(&name.0).join(CARD)).ok()?;
-        Some(Card::parse(&card).ok()?.adapter.sha256)
+        let adapter = |name: &VersionName| adapter_of(&self.folder.join(&name.0));
+        Ok(stored.iter().filter_map(adapter).collect())
     }
 
     /// The folders with names of versions.
-    fn stored(&self) -> Result<Vec<VersionName>> {
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn stored(&self) -> Result<Vec<VersionName>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -545,6 +545,12 @@ impl VersionFiles {
             .with_context(|| format!("{ADAPTER} cannot be used"))?;
         Ok(Version { card, adapter })
     }
+}
+
+/// The hash of a version's adapter, by the card; `None` where there is none, or it is damaged.
+fn adapter_of(folder: &Path) -> Option<String> {
+    let card = fs::read(folder.join(CARD)).ok()?;
+    Some(Card::parse(&card).ok()?.adapter.sha256)
 }
 
 /// Removes all versions of a guild.
@@ -935,6 +941,7 @@ mod tests {
             versions.activate(&host.add(name), true).unwrap();
         }
         let name = "v2".parse().unwrap();
+        let made = host.make("v2", 1.0, None);
         let adapters = versions.adapters().unwrap();
         let removed = RefCell::new(Vec::new());
         let remove = |adapter: &str| {
@@ -945,16 +952,21 @@ mod tests {
             removed.borrow_mut().push(adapter.to_owned());
             Ok(())
         };
+        // Another one of that name.
+        let other = host.make("v2", 0.5, None);
+        versions.discard(&name, &other, remove).unwrap();
+        versions.discard(&name, host.made.path(), remove).unwrap();
+        assert_eq!(host.files(), ["active", "v1", "v2"]);
         // By the version, what was made of it is found again.
         let cannot = |_: &str| anyhow::bail!("in use");
-        versions.discard(&name, cannot).unwrap_err();
-        versions.discard(&name, remove).unwrap();
+        versions.discard(&name, &made, cannot).unwrap_err();
+        versions.discard(&name, &made, remove).unwrap();
         assert_eq!(removed.borrow().len(), 1);
         assert!(adapters.contains(&removed.borrow()[0]));
         assert_eq!(host.files(), ["active", "v1"]);
         assert_eq!(versions.active().unwrap().to_string(), "v1");
         assert_eq!(versions.rollback().unwrap().to, VersionId::Shipped);
-        versions.discard(&name, remove).unwrap();
+        versions.discard(&name, &made, remove).unwrap();
     }
 
     #[test]

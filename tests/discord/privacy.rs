@@ -13,6 +13,7 @@ use crate::support::town::{Town, answer_to, open_form, says, send, write};
 use accord::deliberation::id::Member;
 
 const TOWN_QUESTION: &str = "What should become of the old harbour crane?";
+const VILLAGE_ASKS: &str = "Where in the village should the night bus stop?";
 const VILLAGE_SAYS: &str = "In our village the bus may stop at the well, and nowhere else.";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,6 +157,34 @@ async fn whoever_is_erased_is_in_no_file_of_the_data_folder_any_more() {
     says(&erased, "Everything about you in one round is deleted.");
     assert!(!holds_text(town.data_dir(), VILLAGE_SAYS));
     town.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guild_that_removes_the_bot_while_it_is_offline_is_deleted_all_the_same() {
+    let mut town = Town::new().await;
+    let village = town.neighbour();
+    let ada = village.member("Ada");
+    let card = village
+        .opens_round(json!({ "question": VILLAGE_ASKS }))
+        .await;
+    write(ada, &card, VILLAGE_SAYS).await;
+    town.opens_round(json!({})).await;
+    town.stops_the_bot().await;
+    for text in [VILLAGE_ASKS, VILLAGE_SAYS] {
+        assert!(
+            holds_text(town.data_dir(), text),
+            "this search finds nothing"
+        );
+    }
+    town.discord.kick_bot(village.guild);
+    town.starts_the_bot().await;
+    until(|| {
+        town.passes(TimeDelta::days(1));
+        let mut texts = [VILLAGE_ASKS, VILLAGE_SAYS].into_iter();
+        !texts.any(|text| holds_text(town.data_dir(), text))
+    })
+    .await;
+    town.ends_with_one_round().await;
 }
 
 async fn says_nothing_of(town: &Town, member: &Person) {

@@ -2,7 +2,7 @@
 //! sled's leaves and the snapshots are made.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 /// Whether a text stands in a file.
@@ -23,22 +23,41 @@ pub fn holds_id(folder: &Path, id: u64) -> bool {
 }
 
 fn any_holds(folder: &Path, wanted: &[Vec<u8>]) -> bool {
-    fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return any_holds(&path, wanted);
+    loop {
+        assert!(folder.is_dir(), "there is no {}", folder.display());
+        match look(folder, wanted) {
+            // A bot renames and removes files meanwhile, and what was moved was perhaps not looked at.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            found => return found.unwrap(),
         }
-        let bytes = fs::read(path).unwrap();
-        let frames = (0..bytes.len()).filter(|&start| bytes[start..].starts_with(ZSTD));
-        holds(&bytes, wanted)
-            || frames.into_iter().any(|start| {
-                let mut content = Vec::new();
-                // What a frame holds up to where it is damaged counts too.
-                let _ = zstd::Decoder::new(&bytes[start..])
-                    .map(|decoder| decoder.single_frame().read_to_end(&mut content));
-                holds(&content, wanted)
-            })
-    })
+    }
+}
+
+fn look(folder: &Path, wanted: &[Vec<u8>]) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let found = if path.is_dir() {
+            look(&path, wanted)?
+        } else {
+            file_holds(&fs::read(path)?, wanted)
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn file_holds(bytes: &[u8], wanted: &[Vec<u8>]) -> bool {
+    let frames = (0..bytes.len()).filter(|&start| bytes[start..].starts_with(ZSTD));
+    holds(bytes, wanted)
+        || frames.into_iter().any(|start| {
+            let mut content = Vec::new();
+            // What a frame holds up to where it is damaged counts too.
+            let _ = zstd::Decoder::new(&bytes[start..])
+                .map(|decoder| decoder.single_frame().read_to_end(&mut content));
+            holds(&content, wanted)
+        })
 }
 
 fn holds(bytes: &[u8], wanted: &[Vec<u8>]) -> bool {

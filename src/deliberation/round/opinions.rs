@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use thiserror::Error;
 
-use super::{Act, Cancellation, CandidateKey, LogEntry, Opinion, Phase, Rating, Round, Time};
+use super::{
+    Act, Cancellation, Candidate, CandidateKey, LONGEST_PHASE, LogEntry, Opinion, Phase, Rating,
+    Round, Time,
+};
 use crate::deliberation::admission::Standing;
 use crate::deliberation::id::Member;
 use crate::deliberation::record::{FEWEST_OPINIONS, OPINION_CHARACTERS};
@@ -157,10 +160,13 @@ impl Round {
     }
 
     /// Opinions have reached their deadline: on to drafting if there are enough; else extended once
-    /// by half the phase, counted from now; else it is up to the organiser. Ignored before the
-    /// deadline, which may just have been moved.
+    /// by half the phase, counted from now; else it is up to the organiser, and over if none decides for
+    /// [`LONGEST_PHASE`]. Ignored before the deadline, which may just have been moved.
     pub fn close_opinions(&mut self, now: Time) {
         match self.phase {
+            Phase::TooFew { since } if since + LONGEST_PHASE <= now => {
+                self.end(Cancellation::TooFew, now);
+            }
             Phase::Opinions { closes, extended } if closes <= now => {
                 if self.draft_if_enough(now) {
                     return;
@@ -193,7 +199,8 @@ impl Round {
             .map(|ended| ended + TimeDelta::days(days.into()))
     }
 
-    /// Deletes the critiques and the opinions' texts. Those of members who agreed to training stay
+    /// Deletes the critiques, the opinions' texts, and the drafts that were not posted: what was said may
+    /// shine through in them. The texts of members who agreed to training stay
     /// where there is a result and the round was opened to train models: nothing else trains anything.
     /// Ratings and the result stay.
     pub fn delete_texts(&mut self, agreed: &BTreeSet<Member>) {
@@ -205,6 +212,18 @@ impl Round {
             }
         }
         self.critiques.clear();
+        self.clear_drafts(|_| true);
+    }
+
+    /// Deletes the texts of drafts, but for those that were posted.
+    pub(super) fn clear_drafts(&mut self, which: impl Fn(&Candidate) -> bool) {
+        let posted = self.stages.iter().flat_map(|stage| &stage.posted);
+        let posted: BTreeSet<CandidateKey> = posted.copied().collect();
+        for (key, draft) in (0..).map(CandidateKey).zip(&mut self.candidates) {
+            if !posted.contains(&key) && which(draft) {
+                draft.text.clear();
+            }
+        }
     }
 
     /// Deletes a text that was kept for training alone: its author no longer agrees. Whether there
@@ -220,10 +239,11 @@ impl Round {
         }
     }
 
-    /// Removes everything about a member; whether there was anything. Statements that were posted
-    /// stay, and so does the result as it was counted.
+    /// Removes everything about a member, and the drafts that read them; whether there was anything.
+    /// Statements that were posted stay, and so does the result as it was counted.
     pub fn erase(&mut self, member: Member, now: Time) -> bool {
         let before = self.clone();
+        self.clear_drafts(|draft| draft.read(member));
         self.opinions.remove(&member);
         self.ratings.retain(|(_, rater), _| *rater != member);
         self.critiques.retain(|(_, critic), _| *critic != member);

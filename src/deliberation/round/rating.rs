@@ -8,8 +8,8 @@ use rand::seq::SliceRandom;
 use thiserror::Error;
 
 use super::{
-    Cancellation, Candidate, CandidateKey, ModelVersions, Phase, Rating, RatingMode, Round,
-    RoundResult, Stage, Time,
+    Cancellation, Candidate, CandidateKey, LONGEST_PHASE, ModelVersions, Phase, Rating, RatingMode,
+    Round, RoundResult, Stage, Time,
 };
 use crate::deliberation::arm::Arm;
 use crate::deliberation::certainty::Agreement;
@@ -155,6 +155,7 @@ impl Round {
             rating_opened_at: None,
             early_close_at: None,
         });
+        self.clear_drafts(|draft| draft.read(Member::ERASED));
         self.phase = Phase::Posting { since: now };
         // What was said by reaction before still counts, and cannot be taken back under the new
         // messages, which have none.
@@ -211,15 +212,19 @@ impl Round {
     }
 
     /// Drafting failed: it is tried again after half a minute, then after ever longer times, at most
-    /// a quarter of an hour. `was_too_slow`: a model did not answer in time.
+    /// a quarter of an hour; for [`LONGEST_PHASE`], and then the round is over. `was_too_slow`: a model
+    /// did not answer in time.
     pub fn drafting_failed(&mut self, was_too_slow: bool, now: Time) {
         if let Phase::Drafting {
+            since,
             failures,
             retry_at,
             too_slow,
-            ..
         } = &mut self.phase
         {
+            if *since + LONGEST_PHASE <= now {
+                return self.end(Cancellation::Stalled, now);
+            }
             *too_slow = was_too_slow;
             *failures += 1;
             let seconds = 30 << (*failures - 1).min(5);
@@ -227,9 +232,16 @@ impl Round {
         }
     }
 
-    /// All candidates stand there: from now on members can rate.
+    /// All candidates stand there: from now on members can rate. If they cannot be posted for
+    /// [`LONGEST_PHASE`], the round is over.
     pub fn open_rating(&mut self, now: Time) {
-        if !matches!(self.phase, Phase::Posting { .. }) || !self.all_candidates_shown() {
+        let Phase::Posting { since } = self.phase else {
+            return;
+        };
+        if !self.all_candidates_shown() {
+            if since + LONGEST_PHASE <= now {
+                self.end(Cancellation::Stalled, now);
+            }
             return;
         }
         self.phase = Phase::Rating {

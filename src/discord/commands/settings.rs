@@ -4,7 +4,7 @@ use poise::serenity_prelude as serenity;
 
 use super::round::{RatingChoice, phase_length};
 use crate::deliberation::admission::Admission;
-use crate::deliberation::guild::Training;
+use crate::deliberation::guild::{GuildSettings, Training};
 use crate::deliberation::id::Role;
 use crate::discord::reply::{Asked, Context, Failure};
 use crate::discord::sentences;
@@ -115,35 +115,37 @@ async fn set(
     #[description = "Role"] participant_role: Option<serenity::Role>,
 ) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
-    let store = &asked.bot.facilitator.store;
-    let mut settings = store.settings(asked.guild).await?;
-    if let Some(role) = add_organiser {
-        let role = Role(role.id.get());
-        if !settings.organisers.contains(&role) {
+    let length = |text: Option<String>| text.map(|text| phase_length(&asked, &text)).transpose();
+    let (opinions_for, ratings_for) = (length(opinions_for)?, length(ratings_for)?);
+    let [add_organiser, remove_organiser, role] =
+        [add_organiser, remove_organiser, participant_role]
+            .map(|role| role.map(|role| Role(role.id.get())));
+    let admission = admission(asked.wording(), participants, member_days, role);
+    let admission = admission.map_err(Failure::Told)?;
+    let facilitator = &asked.bot.facilitator;
+    let changed = (asked.member(), facilitator.clock.now());
+    let change = move |settings: &mut GuildSettings| {
+        if let Some(role) = add_organiser
+            && !settings.organisers.contains(&role)
+        {
             settings.organisers.push(role);
         }
-    }
-    if let Some(role) = remove_organiser {
-        settings.organisers.retain(|other| other.0 != role.id.get());
-    }
-    settings.threads = threads.or(settings.threads);
-    settings.minimum = minimum.map(|minimum| minimum as usize).or(settings.minimum);
-    settings.rating = rating.map(Into::into).or(settings.rating);
-    if let Some(text) = opinions_for {
-        settings.opinions_for = Some(phase_length(&asked, &text)?);
-    }
-    if let Some(text) = ratings_for {
-        settings.ratings_for = Some(phase_length(&asked, &text)?);
-    }
-    settings.training = training.map_or(settings.training, Into::into);
-    let role = participant_role.map(|role| Role(role.id.get()));
-    let admission = admission(asked.wording(), participants, member_days, role);
-    settings.admission = admission
-        .map_err(Failure::Told)?
-        .unwrap_or(settings.admission);
-    settings.changed = Some((asked.member(), asked.bot.facilitator.clock.now()));
-    store.save_settings(asked.guild, &settings).await?;
-    let facilitator = &asked.bot.facilitator;
+        settings
+            .organisers
+            .retain(|role| Some(*role) != remove_organiser);
+        settings.threads = threads.or(settings.threads);
+        settings.minimum = minimum.map(|minimum| minimum as usize).or(settings.minimum);
+        settings.rating = rating.map(Into::into).or(settings.rating);
+        settings.opinions_for = opinions_for.or(settings.opinions_for);
+        settings.ratings_for = ratings_for.or(settings.ratings_for);
+        settings.training = training.map_or(settings.training, Into::into);
+        settings.admission = admission.unwrap_or(settings.admission);
+        settings.changed = Some(changed);
+    };
+    let settings = facilitator
+        .store
+        .change_settings(asked.guild, change)
+        .await?;
     facilitator.settings_changed(asked.guild).await?;
     let look = sentences::settings(asked.wording(), &asked.bot.rounds, &settings);
     asked.answer(look).await

@@ -2,7 +2,7 @@
 
 use super::phrases::{deadline, from_now, on};
 use crate::deliberation::outcome::Outcome;
-use crate::deliberation::round::{Cancellation, Phase, Round, Time};
+use crate::deliberation::round::{Cancellation, LONGEST_PHASE, Phase, Round, Time};
 use crate::discord::wording::Wording;
 use crate::facilitator::platform::{Progress, View};
 
@@ -80,6 +80,10 @@ pub fn cancellation(wording: &Wording, why: Cancellation) -> String {
         Cancellation::TooFew => wording.say("cancelled-too-few", &[]),
         Cancellation::PlaceGone => wording.say("cancelled-place-gone", &[]),
         Cancellation::NoCandidateLeft => wording.say("cancelled-no-candidate", &[]),
+        Cancellation::Stalled => {
+            let days = LONGEST_PHASE.num_days();
+            wording.say("cancelled-stalled", &[("days", days.into())])
+        }
     }
 }
 

@@ -1,11 +1,17 @@
 //! When snapshots are made, and what is in them once a time is over.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::store::snapshots::Snapshot;
 
 impl Host {
     fn snapshots(&self) -> Vec<Snapshot> {
-        self.facilitator.backups.snapshots.list().unwrap()
+        self.facilitator
+            .backups
+            .snapshots
+            .list(self.clock.now())
+            .unwrap()
     }
 
     async fn until_snapshots(&self, count: usize) -> Vec<Snapshot> {
@@ -73,10 +79,11 @@ async fn where_nothing_changes_there_is_always_one_that_is_not_too_old() {
     // Also where the clock was put back.
     host.clock.advance(TimeDelta::days(-2));
     host.makes_snapshot().await;
-    assert_eq!(host.snapshots().len(), 1, "nothing has changed");
+    let made = host.snapshots();
+    assert!(made.len() == 1 && made[0].made_at <= host.clock.now());
     host.opens().await;
     host.makes_snapshot().await;
-    assert_eq!(host.snapshots().len(), 2);
+    assert_eq!(host.snapshots(), made, "it is not time yet");
 }
 
 #[tokio::test]
@@ -138,4 +145,58 @@ async fn a_guild_that_was_left_long_ago_is_in_no_snapshot_any_more() {
     })
     .await;
     assert!(!host.snapshots().is_empty());
+}
+
+#[tokio::test]
+async fn a_sweep_that_could_not_end_is_ended_by_the_next_one() {
+    let mut host = Host::new().await;
+    let key = host.rating_with(|terms| terms.retention_days = 2).await;
+    host.rate_all(key, 3).await;
+    host.clock.advance(TimeDelta::hours(1));
+    host.until_settled(key).await;
+    host.clock.advance(TimeDelta::days(3));
+    // There is no room for new files.
+    let tree = host.folder.path().join("tree.part");
+    std::fs::write(&tree, "").unwrap();
+    eventually("the texts are deleted", async || {
+        let _ = host.facilitator.delete_what_expired().await;
+        let round = host.round(key).await;
+        let mut opinions = round.opinions.values();
+        opinions.all(|opinion| opinion.text.is_none()).then_some(())
+    })
+    .await;
+    host.facilitator.delete_what_expired().await.unwrap_err();
+    assert!(holds_text(host.folder.path(), "thinks so"));
+    host.facilitator.stop().await.unwrap();
+    std::fs::remove_file(&tree).unwrap();
+    host.start().await;
+    eventually("the files are new", async || {
+        (!holds_text(host.folder.path(), "thinks so")).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_guild_that_removed_the_bot_unnoticed_is_left_when_that_is_found() {
+    let host = Host::new().await;
+    let key = host.opens().await;
+    host.write(key, [1]).await;
+    let is_in = async |guilds, ours: fn(Guild) -> bool| {
+        let guilds = BTreeSet::from_iter(guilds);
+        host.facilitator.is_in(&guilds, ours).await.unwrap();
+        let left = host.facilitator.store.guilds_left_before(Time::MAX_UTC);
+        left.await.unwrap()
+    };
+    assert_eq!(is_in(vec![GUILD, Guild(7)], |_| true).await, []);
+    // Another shard tells of other guilds.
+    assert_eq!(is_in(vec![], |guild| guild != GUILD).await, []);
+    assert_eq!(phase_name(&host.round(key).await), "opinions");
+    assert_eq!(is_in(vec![], |_| true).await, [GUILD]);
+    assert_eq!(phase_name(&host.round(key).await), "cancelled");
+    // The second time that is no news.
+    host.clock.advance(GUILD_KEPT_FOR);
+    is_in(vec![], |_| true).await;
+    host.clock.advance(TimeDelta::seconds(1));
+    host.facilitator.delete_what_expired().await.unwrap();
+    assert_eq!(host.facilitator.store.rounds(GUILD).await.unwrap(), []);
 }

@@ -1,6 +1,6 @@
 //! Who is asked about training, what is kept of those who agree, and what it gives the models.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::deliberation::consent::Consent;
@@ -11,12 +11,9 @@ const VILLAGE: Guild = Guild(2);
 
 impl Host {
     async fn settles(&self, guild: Guild, training: Training) {
-        let settings = GuildSettings {
-            training,
-            ..GuildSettings::default()
-        };
         let store = &self.facilitator.store;
-        store.save_settings(guild, &settings).await.unwrap();
+        let set = move |settings: &mut GuildSettings| settings.training = training;
+        store.change_settings(guild, set).await.unwrap();
     }
 
     async fn agrees(&self, guild: Guild, members: impl IntoIterator<Item = u64>, to: Training) {
@@ -170,6 +167,14 @@ async fn a_text_that_was_kept_and_is_no_longer_is_on_the_disk_no_more() {
     host.agrees(GUILD, 1..=3, Training::Off).await;
     assert_eq!(host.texts(key).await, [] as [u64; 0]);
     assert!(!holds_text(host.folder.path(), "thinks so"));
+    // Going back to a snapshot takes no "no" back.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let snapshots = &host.facilitator.backups.snapshots;
+    let newest = snapshots.list(host.clock.now()).unwrap().swap_remove(0);
+    Store::restore(elsewhere.path(), &newest.file).unwrap();
+    let restored = Store::open(elsewhere.path()).unwrap();
+    assert!(restored.round(key).await.unwrap().is_some());
+    assert_eq!(restored.consents(GUILD).await.unwrap(), BTreeMap::new());
 }
 
 #[tokio::test]

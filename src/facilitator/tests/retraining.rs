@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::deliberation::guild::{GuildSettings, Training};
 use crate::deliberation::record::{Deliberation, RatedStatement};
+use crate::deliberation::retraining::tests::retraining;
 use crate::deliberation::retraining::{How, Model, Refused, Retraining, State};
 use crate::deliberation::round::ModelVersions;
 use crate::facilitator::erasure::Learned;
@@ -29,6 +30,8 @@ pub enum Plan {
     LearnsNothing,
     /// Waits until it is stopped, and does not end well.
     DiesWhenStopped,
+    /// Waits until it is stopped, and stops when [`ScriptedTrainer::go_on`] is notified.
+    StopsLate,
     /// Is at four tenths, and finishes when [`ScriptedTrainer::go_on`] is notified.
     Waits,
 }
@@ -64,7 +67,7 @@ impl ScriptedTrainer {
         match plan {
             Some(Plan::Fails) => anyhow::bail!("out of memory"),
             Some(Plan::LearnsNothing) => return Ok(Ended::NothingLearned),
-            Some(plan @ (Plan::Waits | Plan::DiesWhenStopped)) => {
+            Some(plan @ (Plan::Waits | Plan::DiesWhenStopped | Plan::StopsLate)) => {
                 progress(0.4);
                 loop {
                     let told = *control.borrow_and_update();
@@ -73,6 +76,9 @@ impl ScriptedTrainer {
                         anyhow::bail!("terminated");
                     }
                     if told == Control::Stop {
+                        if plan == Plan::StopsLate {
+                            self.go_on.notified().await;
+                        }
                         return Ok(Ended::Stopped);
                     }
                     tokio::select! {
@@ -132,12 +138,9 @@ const REWARD: Model = Model::RewardModel;
 impl Host {
     /// A guild whose members agreed to training, and rated in so many rounds.
     async fn has_rated(&self, members: std::ops::RangeInclusive<u64>, rounds: usize) {
-        let settings = GuildSettings {
-            training: Training::Own,
-            ..GuildSettings::default()
-        };
         let store = &self.facilitator.store;
-        store.save_settings(GUILD, &settings).await.unwrap();
+        let set = move |settings: &mut GuildSettings| settings.training = Training::Own;
+        store.change_settings(GUILD, set).await.unwrap();
         for member in members.clone() {
             let agrees = self
                 .facilitator
@@ -190,12 +193,9 @@ impl Host {
     }
 
     async fn settle(&self, guild: Guild, training: Training) {
-        let settings = GuildSettings {
-            training,
-            ..GuildSettings::default()
-        };
         let store = &self.facilitator.store;
-        store.save_settings(guild, &settings).await.unwrap();
+        let set = move |settings: &mut GuildSettings| settings.training = training;
+        store.change_settings(guild, set).await.unwrap();
     }
 
     /// Another guild that shares has the same rounds, and its members agree to that.
@@ -501,6 +501,28 @@ async fn who_has_everything_erased_is_in_no_training_any_more_and_counted_in_ver
 }
 
 #[tokio::test]
+async fn who_says_no_is_answered_when_nothing_of_theirs_is_trained_on_any_more() {
+    let host = Host::new().await;
+    host.has_rated(1..=4, 8).await;
+    host.trainer.next([Plan::StopsLate]);
+    host.asks_for(REWARD).await.unwrap();
+    host.until_told(Control::Go).await;
+    let facilitator = host.facilitator.clone();
+    let says_no = tokio::spawn(async move {
+        let no = facilitator.set_consent(GUILD, Member(4), Training::Off);
+        no.await.unwrap();
+    });
+    host.until_told(Control::Stop).await;
+    host.until_quiet().await;
+    assert!(!says_no.is_finished());
+    let data = host.folder.path().join("data");
+    assert!(holds_text(&data, "Member number 4 thinks so"));
+    host.trainer.go_on.notify_one();
+    says_no.await.unwrap();
+    assert!(!holds_text(&data, "Member number 4 thinks so"));
+}
+
+#[tokio::test]
 async fn outside_the_hours_nothing_is_trained() {
     let now = Clock::system().now().hour();
     let hours = Hours {
@@ -681,7 +703,7 @@ async fn a_version_that_was_put_into_use_before_it_was_cancelled_is_taken_back()
     host.trainer.next([Plan::Waits]);
     let key = host.asks_for(REWARD).await.unwrap().key;
     host.until_told(Control::Go).await;
-    let made = host.folder.path().join("made");
+    let made = host.trainer.orders()[0].0.out.clone();
     Version::write(&made, &adapter(), |facts| card("reward-1", facts)).unwrap();
     let versions = host.facilitator.versions_of(GUILD, REWARD);
     let id = VersionId::Stored(versions.add(&made).unwrap());
@@ -695,6 +717,53 @@ async fn a_version_that_was_put_into_use_before_it_was_cancelled_is_taken_back()
     })
     .await;
     assert_eq!(host.active(), "shipped");
+}
+
+#[tokio::test]
+async fn versions_that_a_restored_store_does_not_know_of_stay_and_their_numbers_are_not_given_again()
+ {
+    let mut host = Host::new().await;
+    host.has_rated(1..=3, 8).await;
+    // In the backup, two retrainings waited that have ended since.
+    for number in [1, 2] {
+        let waits = retraining(GUILD.0, number);
+        host.facilitator
+            .store
+            .save_retraining(&waits)
+            .await
+            .unwrap();
+    }
+    let mut other = adapter();
+    for factors in other.updates.values_mut() {
+        factors.b = Tensor::full(0.25f32, (6, 2), &Device::Cpu).unwrap();
+    }
+    let versions = host.facilitator.versions_of(GUILD, REWARD);
+    for name in ["reward-1", "reward-2", "reward-7"] {
+        let made = host.folder.path().join(name);
+        Version::write(&made, &other, |facts| card(name, facts)).unwrap();
+        let id = VersionId::Stored(versions.add(&made).unwrap());
+        versions.activate(&id, true).unwrap();
+    }
+    host.restart().await;
+    eventually("both have failed", async || {
+        let all = host.retrainings();
+        let failed = |made: &Retraining| {
+            matches!(
+                &made.state,
+                State::Over {
+                    how: How::Failed,
+                    ..
+                }
+            )
+        };
+        (all.len() == 2 && all.iter().all(failed)).then_some(())
+    })
+    .await;
+    host.until_cleared().await;
+    assert!(host.trainer.orders().is_empty());
+    assert_eq!(versions.list().unwrap().len(), 5);
+    assert_eq!(host.active(), "reward-7");
+    assert_eq!(host.asks_for(REWARD).await.unwrap().key.number, 8);
 }
 
 #[tokio::test]

@@ -131,7 +131,13 @@ impl History {
     /// Does what is due until the round is settled.
     fn go_on(&mut self, members: &[Member]) {
         while !self.round.settled {
-            self.now = self.round.next_deadline().unwrap_or(self.now).max(self.now);
+            // Somebody decides, or candidates are shown, long before that is given up.
+            if !matches!(
+                self.round.phase,
+                Phase::TooFew { .. } | Phase::Posting { .. }
+            ) {
+                self.now = self.round.next_deadline().unwrap_or(self.now).max(self.now);
+            }
             match self.round.due(self.now) {
                 Some(Due::CloseOpinions) => self.step(|round, _, now| round.close_opinions(now)),
                 Some(Due::Draft) => self.draft(members),

@@ -1,5 +1,7 @@
 //! A member has everything about them erased.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// No other number in a round has these digits.
@@ -151,4 +153,49 @@ fn a_round_whose_participants_are_all_erased_ends() {
             ..
         }
     ));
+}
+
+#[test]
+fn drafts_that_were_not_posted_go_with_whom_they_read_and_with_the_texts() {
+    let mut scene = Scene::drafting(5, |_| {});
+    let drafts = STATEMENTS.map(|text| {
+        let mut draft = scene.candidate(text);
+        draft.predictions = (1..=5).map(|member| (Member(member), sure(4))).collect();
+        draft
+    });
+    let mut drafts = Vec::from(drafts);
+    drafts[7]
+        .provenance
+        .opinions_read
+        .retain(|reader| *reader != Member(1));
+    scene.drafted(drafts);
+    let posted = scene.round.stages[0].posted.clone();
+    assert_eq!(posted.len(), 5);
+    let empty = |round: &Round| -> Vec<CandidateKey> {
+        let keys = (0..8).map(CandidateKey);
+        keys.filter(|key| round.candidate(*key).text.is_empty())
+            .collect()
+    };
+    let others = (0..8).map(CandidateKey).filter(|key| !posted.contains(key));
+    let others: Vec<CandidateKey> = others.collect();
+    let read = others.iter().copied().filter(|key| key.0 != 7);
+    let read: Vec<CandidateKey> = read.collect();
+    assert_eq!(empty(&scene.round), []);
+    scene.round.erase(Member(1), scene.now);
+    assert_eq!(empty(&scene.round), read);
+    scene.open_rating();
+    scene.close_rating();
+    scene.round.delete_texts(&BTreeSet::new());
+    assert_eq!(empty(&scene.round), others);
+
+    // Somebody had everything erased while it was drafted.
+    let mut scene = Scene::drafting(5, |_| {});
+    let drafts = STATEMENTS.map(|text| {
+        let mut draft = scene.candidate(text);
+        draft.predictions = (2..=5).map(|member| (Member(member), sure(4))).collect();
+        draft
+    });
+    scene.round.erase(Member(1), scene.now);
+    scene.drafted(drafts.into());
+    assert_eq!(empty(&scene.round).len(), 3);
 }

@@ -239,7 +239,7 @@ fn below_the_minimum_opinions_are_extended_once_by_half_and_then_the_organiser_c
     scene.now = closes;
     scene.round.close_opinions(scene.now);
     assert_eq!(scene.round.phase, Phase::TooFew { since: closes });
-    assert_eq!(scene.round.due(scene.now + TimeDelta::days(400)), None);
+    assert_eq!(scene.round.due(scene.now + TimeDelta::days(29)), None);
     assert_eq!(scene.round.opinions.len(), 4);
 }
 

@@ -265,3 +265,43 @@ fn a_guild_has_so_many_rounds_at_once_and_opens_so_many_a_day() {
     let tomorrow = now + TimeDelta::days(1);
     assert_eq!(may_open(&rounds, limits, tomorrow), Ok(()));
 }
+
+#[test]
+fn a_round_that_does_not_go_on_is_over_some_day() {
+    let mut too_few = Scene::open();
+    too_few.write(1..=2);
+    for minutes in [60, 30] {
+        too_few.pass_minutes(minutes);
+        too_few.round.close_opinions(too_few.now);
+    }
+    assert!(matches!(too_few.round.phase, Phase::TooFew { .. }));
+    let mut posting = Scene::drafting(5, |_| {});
+    posting.draft(&[[4; 3]; 5]);
+    for (mut scene, due, why) in [
+        (too_few, Due::CloseOpinions, Cancellation::TooFew),
+        (posting, Due::OpenRating, Cancellation::Stalled),
+    ] {
+        let deadline = scene.now + LONGEST_PHASE;
+        assert_eq!(scene.round.next_deadline(), Some(deadline));
+        let before = deadline - TimeDelta::seconds(1);
+        assert_eq!(scene.round.due(before), None);
+        scene.round.close_opinions(before);
+        scene.round.open_rating(before);
+        assert!(scene.round.is_open());
+        assert_eq!(scene.round.due(deadline), Some(due));
+        scene.round.close_opinions(deadline);
+        scene.round.open_rating(deadline);
+        let over = Phase::Cancelled { at: deadline, why };
+        assert_eq!(scene.round.phase, over);
+        assert!(scene.round.texts_expire_at().is_some());
+    }
+
+    let mut drafting = Scene::drafting(5, |_| {});
+    let since = drafting.now;
+    drafting
+        .round
+        .drafting_failed(false, since + LONGEST_PHASE - TimeDelta::seconds(1));
+    assert!(drafting.round.is_open());
+    drafting.round.drafting_failed(false, since + LONGEST_PHASE);
+    assert!(!drafting.round.is_open());
+}
