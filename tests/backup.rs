@@ -369,6 +369,7 @@ fn round(guild: Guild, number: u32) -> Round {
         training: true,
         admission: Admission::Everyone,
         experiment: false,
+        review: false,
     };
     let place = Place {
         channel: Channel(10),

@@ -113,6 +113,7 @@ async fn set(
     #[max = 365]
     member_days: Option<u16>,
     #[description = "Role"] participant_role: Option<serenity::Role>,
+    #[description = "Review"] review: Option<bool>,
 ) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     let store = &asked.bot.facilitator.store;
@@ -141,6 +142,7 @@ async fn set(
     settings.admission = admission
         .map_err(Failure::Told)?
         .unwrap_or(settings.admission);
+    settings.review = review.unwrap_or(settings.review);
     settings.changed = Some((asked.member(), asked.bot.facilitator.clock.now()));
     store.save_settings(asked.guild, &settings).await?;
     let facilitator = &asked.bot.facilitator;
