@@ -13,6 +13,7 @@ mod privacy;
 mod rate_limits;
 #[cfg(unix)]
 mod retraining;
+mod review;
 mod rounds;
 #[path = "../support/mod.rs"]
 mod support;
