@@ -160,7 +160,7 @@ fn a_restore_that_is_killed_loses_neither_what_was_there_nor_what_is_restored() 
             outcomes.insert(found);
             if found == "what is restored" && !was_damaged {
                 let (kept, _) = Snapshots::in_data_dir(home.path())
-                    .newest_good()
+                    .newest_good(Utc::now())
                     .unwrap()
                     .unwrap();
                 let back = self::home();
@@ -440,6 +440,7 @@ fn round(guild: Guild, number: u32) -> Round {
         training: true,
         admission: Admission::Everyone,
         experiment: false,
+        review: false,
     };
     let place = Place {
         channel: Channel(10),

@@ -370,6 +370,7 @@ fn opened(number: u32, rating: RatingMode) -> Round {
         training: true,
         admission: Admission::Everyone,
         experiment: false,
+        review: false,
     };
     let key = RoundKey {
         guild: Guild(77),
@@ -415,6 +416,7 @@ fn concluded(number: u32, rating: RatingMode) -> Round {
             predictions: MEMBERS.map(|member| (Member(member), predicted)).into(),
             withdrawn_at: None,
             reports: Vec::new(),
+            kept: false,
         });
     let mut random = ChaCha8Rng::seed_from_u64(1);
     round.drafted(0, candidates.into(), &mut random, now());

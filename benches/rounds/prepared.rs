@@ -30,6 +30,7 @@ pub fn open(guild: GuildId, number: u32, channel: ChannelId, rating: RatingMode)
         training: false,
         admission: Admission::Everyone,
         experiment: false,
+        review: false,
     };
     let key = RoundKey {
         guild: Guild(guild.get()),
@@ -73,6 +74,7 @@ pub fn drafted(mut round: Round) -> Round {
             .collect(),
         withdrawn_at: None,
         reports: Vec::new(),
+        kept: false,
     });
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     round.drafted(0, candidates.into(), &mut rng, now());

@@ -57,6 +57,20 @@ button-next = Next
 button-critique = Say what you would change
 button-report = Report
 button-status = Where does it stand?
+button-review = Look at the candidates
+button-withhold = Withhold it
+button-withhold-not = Post it after all
+button-withhold-without = Withhold it and draft anew without its sources
+button-post =
+    { $posted ->
+        [one] Post { $posted } candidate
+       *[other] Post { $posted } candidates
+    }
+button-redraft = Draft anew
+button-keep = Keep it
+button-remove = Withdraw it
+button-remove-without = Withdraw it and draft anew without its sources
+button-sure = Draft anew
 button-why = How was this chosen?
 button-mine = What became of my opinion?
 button-see-result = See the result
@@ -85,6 +99,11 @@ state-drafting =
         [one] A language model is writing candidates from { $opinions } opinion.
        *[other] A language model is writing candidates from { $opinions } opinions.
     }
+state-redrafting =
+    { $opinions ->
+        [one] A language model is writing candidates anew from { $opinions } opinion.
+       *[other] A language model is writing candidates anew from { $opinions } opinions.
+    }
 state-revising = A language model is revising the statement with what the group would change.
 state-drafts = { $drafted } of { $wanted } drafts are ready.
 state-queue =
@@ -98,6 +117,7 @@ state-drafting-failed =
        *[other] It did not work { $failures } times. It is tried again { $when }. No opinion is lost.
     }
 state-too-slow = The language model did not answer in time.
+state-review = The candidates are written. An organiser looks at them before they are posted.
 state-posting = The candidates are being posted.
 state-rating-closes = Rate the candidates until { $when }.
 state-rated =
@@ -116,11 +136,12 @@ cancelled-by-organiser = An organiser ended it.
 cancelled-too-few = Too few wrote an opinion.
 cancelled-place-gone = Its channel or thread is gone.
 cancelled-no-candidate = No candidate is left that could be rated.
-cancelled-stalled = For { $days } days candidates could not be drafted or posted.
+cancelled-stalled = For { $days } days candidates could not be drafted or posted, or nobody reviewed them.
 # In lists.
 phase-opinions = opinions close { $when }
 phase-too-few = too few opinions
 phase-drafting = candidates are being written
+phase-review = candidates are being looked at
 phase-rating = rating closes { $when }
 phase-consensus = consensus
 phase-contested = contested
@@ -149,6 +170,7 @@ terms-revisions =
         [one] It can be revised once with what those who disagree would change.
        *[other] It can be revised { $revisions } times with what those who disagree would change.
     }
+terms-review = Organisers look at the candidates before they are posted, and can withhold one. They do not see who wrote what.
 terms-experiment = **This is an experiment:** the candidates are written in different ways, one of them without the training that Accord's generator has. Which is which is shown when the round is over.
 card-privacy = What happens with your opinion
 privacy-use = It is used without your name, to write and rank drafts. What you write may shine through in them, so leave out what would give you away.
@@ -173,11 +195,16 @@ privacy-deleted = Opinions have been deleted.
 too-few = **Round { $round }** has too few opinions, also after its extension.
 too-few-choice = An organiser decides: extend it again, or end it. If it ends, everybody gets their opinion back.
 too-few-decided = Round { $round } waited here for more opinions. It no longer does.
+review-notice = **The candidates of round { $round } are written.** An organiser looks at them before they are posted, and does not see who wrote what.
+review-notice-posted = Organisers have looked at these candidates, and they were posted.
+review-notice-unposted = Candidates were looked at here, and not posted.
+candidate-was-withdrawn = An organiser withdrew this candidate. It can no longer be rated.
 candidate-footer = Written by a language model
 candidate-footer-closed = Written by a language model · Rating is closed
 rating-open = **Rating is open.** Rate the candidates above until { $when }.
 rating-open-notify = { $role } **Rating is open.** Rate the candidates above until { $when }.
 rating-open-revised = **The statement was revised.** Rate the candidates above until { $when }.
+rating-open-anew = **Candidates were drafted anew.** Rate the candidates above until { $when }. What you rated before stays.
 rating-how-reactions = React under each one with 1️⃣ (strongly disagree) to 7️⃣ (strongly agree). The last digit that you set counts, and everybody can see who set it.
 rating-how-instead = Would you rather not rate in public? Use the button. There you can also say how well a candidate is written.
 rating-how-private = Use the button. Nobody here sees how you rate, and results stay hidden until rating closes.
@@ -221,6 +248,11 @@ result-late =
         [one] { $late } participant joined late. No draft read that opinion.
        *[other] { $late } participants joined late. No draft read their opinions.
     }
+result-left-out =
+    { $opinions ->
+        [one] { $opinions } opinion was not read any more when candidates were drafted anew. It counts in the ranking.
+       *[other] { $opinions } opinions were not read any more when candidates were drafted anew. They count in the ranking.
+    }
 result-others =
     { $people ->
         [one] { $people } member without an opinion rated it too, which does not count: { $spread }.
@@ -243,6 +275,16 @@ log-cancelled = { $who } ended the round
 log-answered = { $who } answered the result
 log-candidate-withdrawn = a candidate's message was deleted, and the candidate withdrawn
 log-retried = { $who } had the drafting tried again
+log-withheld = { $who } withheld a candidate
+log-reviewed = { $who } looked at the candidates and had them posted
+log-kept = { $who } looked at a reported candidate and kept it
+log-withdrawn = { $who } withdrew a candidate
+log-redrafted = { $who } had candidates drafted anew
+log-redrafted-without =
+    { $opinions ->
+        [one] { $who } took a candidate out and had others drafted without the { $opinions } opinion that it was written from
+       *[other] { $who } took a candidate out and had others drafted without the { $opinions } opinions that it was written from
+    }
 
 ## The chart
 # No markdown here; short.
@@ -291,6 +333,7 @@ why-scale = Welfare from 1 to 7: utilitarian is the mean rating, nash the geomet
 mine-title = **You in round { $round }**
 mine-no-opinion = You gave no opinion in this round. Ratings by those who gave none are kept apart and do not count.
 mine-late = You joined late: your opinion was not seen by the drafts. It counts in the ranking.
+mine-left-out = An organiser took a candidate out that was written from several opinions, one of them yours, and had others drafted without these. Your opinion is not read by drafts any more. It counts in the ranking. Organisers do not see whose it is.
 mine-drafts =
     { $drafts ->
         [one] { $read } of { $drafts } draft read your opinion.
@@ -329,6 +372,38 @@ panel-no-opinion = You gave no opinion in this round, so your ratings are kept a
 panel-own-opinion = You wrote:
 panel-agreement = How much do you agree?
 panel-quality = How well is it written?
+
+## The panel in which organisers look at candidates
+
+review-candidate = **Candidate { $letter }** · { $place } of { $candidates }
+review-withheld = **It is withheld:** it is not posted.
+review-withheld-so-far = Withheld so far: { $letters }.
+review-all-withheld = All are withheld, so none can be posted. Have others drafted from the same opinions, or end the round.
+review-withdrawn = **It is withdrawn.**
+review-reported =
+    { $people ->
+        [one] { $people } member reported it.
+       *[other] { $people } members reported it.
+    }
+review-kept = An organiser has looked at that and kept it.
+review-last = It is the last one: if it is withdrawn, the round ends without a result.
+review-blind = Nobody is shown who wrote what, or from which opinions a candidate was written.
+review-confirm =
+    { $without ->
+        [0] Have candidates drafted anew instead of this one?
+        [one] Have candidates drafted anew without the { $without } opinion that this one was written from?
+       *[other] Have candidates drafted anew without the { $without } opinions that this one was written from?
+    } { $left } opinions are still read.
+review-confirm-participants = Who wrote what is left out stays a participant, and is told in private that it is.
+review-confirm-rating = Rating is over for the candidates that stand there now; it opens again for the new ones. Ratings stay in the record.
+review-nothing = There are no candidates to look at now.
+review-not-now = This is no longer to be decided: another organiser was faster, or the round went on. /round review shows what there is.
+review-no-such-candidate = This candidate cannot be posted or rated any more.
+review-nothing-to-post = All candidates are withheld, so none can be posted.
+review-too-few-left = Candidates cannot be drafted without these sources: fewer than { $fewest } opinions would be left to read.
+review-too-often = Candidates have been drafted anew { $times } times, and cannot be once more.
+review-posted = The candidates are being posted.
+review-redrafted = Candidates are being drafted anew.
 
 ## Forms
 # Titles and labels have at most 45 characters, placeholders 100.
@@ -382,7 +457,8 @@ can-do-opinions = Organisers: `/round extend`, `/round close` once there are eno
 can-do-too-few = Organisers: `/round extend`, or `/round close` to end it.
 can-do-drafting = Organisers: `/round cancel`. Nothing has a deadline now.
 can-do-failed = Organisers: `/round close` has it tried again at once; `/round cancel`.
-can-do-rating = Organisers: `/round extend`, `/round close` with half an hour's notice, `/round cancel`.
+can-do-review = Organisers: `/round review` shows the candidates, which are posted when an organiser says so; `/round cancel`.
+can-do-rating = Organisers: `/round extend`, `/round close` with half an hour's notice, `/round review` to withdraw a candidate, `/round cancel`.
 can-do-concluded = Organisers: `/round answer` says what becomes of the result; `/round export`.
 can-do-cancelled = Nothing is left to do.
 list-title = **Rounds**
@@ -585,6 +661,8 @@ command-round-extend = Give a phase more time
     .round = Which round, if it is not the one here
 command-round-close = Close a phase early; rating is announced to before it closes
     .round = Which round, if it is not the one here
+command-round-review = Look at candidates before they are posted, or at those that members reported
+    .round = Which round, if it is not the one here
 command-round-cancel = End a round without a result
     .round = Which round, if it is not the one here
 command-round-result = Show a result, and how it was chosen
@@ -612,6 +690,7 @@ command-settings-set = Change settings
     .participants = Who may write an opinion in rounds that are opened from now on
     .member_days = For how many days they must have been members when the round opens; 0 to 365
     .participant_role = The role that they must have
+    .review = Whether organisers look at candidates before they are posted, not seeing who wrote what
 command-privacy = What Accord keeps about you
 command-privacy-what = What is kept, for how long, and who can see it
 command-privacy-export = Everything that is kept about you, as a file
@@ -643,11 +722,13 @@ missing-permissions = I lack permissions in { $channel }: { $permissions }. Some
 
 # What organisers are told.
 round-opened = Round { $round } is open. Its card appears in this channel in a moment.
+round-opened-review = Its candidates are posted once an organiser has looked at them: /round review.
 round-cancelled = The round has ended without a result. Everybody can get their opinion back on the card.
 phase-extended = Open until { $closes }.
 rating-closes-early = Rating now closes { $closes }, which is announced.
 drafting-begins = Candidates are being drafted now.
 busy-drafting = Candidates are being drafted or posted: there is no deadline to move now. /round status tells how far it is.
+under-review = Candidates wait for an organiser to look at them: there is no deadline to move now. /round review shows them.
 below-minimum = { $opinions ->
     [one] One opinion
    *[other] { $opinions } opinions
@@ -660,6 +741,8 @@ round-exported = The statements, their welfare, and how often each rating was gi
 organisers-by-permission = whoever may manage messages
 rating-by-reactions = by reaction, which everybody can see
 rating-in-private = in private
+with-review = candidates are posted once an organiser has looked at them
+without-review = candidates are posted as soon as they are written
 with-threads = each round has a thread, where the channel has threads
 without-threads = rounds stay in the channel
 training-off = off, nothing that members write and rate trains models
@@ -688,6 +771,7 @@ settings-shown = Organisers: { $organisers }
     Opinions are open for { $opinions }, rating for { $ratings }, if /round open does not say otherwise.
     Training: { $training }
     Participants: { $participants }
+    Review: { $review }
 
 too-many-open-rounds = { $rounds } rounds are open here, and the host lets no server have more. Close or cancel one first.
 too-many-rounds-today = { $rounds } rounds were opened here within a day, and the host lets no server open more. Try again later.
@@ -722,7 +806,7 @@ help-member = Accord helps a community find a statement that it can agree on.
     3. You rate how much you agree, from 1 (strongly disagree) to 7 (strongly agree).
     4. The statement that is best for the whole group is posted, with how many agree and how many do not.
     /round status tells where a round stands, /privacy what is kept about you and how to delete it.
-help-organiser = You can run rounds: /round open asks a question, /round extend, /round close and /round cancel change its course, /round answer says what becomes of the result. /settings is for those who manage the server.
+help-organiser = You can run rounds: /round open asks a question, /round extend, /round close and /round cancel change its course, /round review shows candidates before they are posted where /settings say so, and what members report, /round answer says what becomes of the result. /settings is for those who manage the server.
 privacy-what = What is kept about you: your opinions, critiques and ratings, and the ratings that were predicted for you, by your Discord id, in this server's rounds only. Opinions and critiques are used, without your name, to draft and rank statements; members and moderators cannot read them here, whoever hosts this bot technically can. They are deleted { $days ->
     [one] one day
    *[other] { $days } days

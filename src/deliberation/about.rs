@@ -4,12 +4,17 @@ use serde_json::{Value, json};
 
 use super::id::{Guild, Member};
 use super::retraining::{How, Retraining, State};
-use super::round::Round;
+use super::round::{Candidate, CandidateKey, Round};
 
 /// What a round holds about a member, if anything: whatever [`Round::erase`] would remove.
 pub fn about_member(round: &Round, member: Member) -> Option<Value> {
     let opinion = round.opinions.get(&member);
-    let statement = |key| &round.candidate(key).text;
+    // What organisers look at before it is posted is told nobody before, and never if it is not.
+    let statement = |key| {
+        let told = !round.terms.review || round.was_posted(key);
+        told.then(|| &round.candidate(key).text)
+    };
+    let candidates = || (0..).map(CandidateKey).zip(&round.candidates);
     let ratings: Vec<_> = round
         .ratings_of(member)
         .map(|(key, rating)| {
@@ -23,12 +28,10 @@ pub fn about_member(round: &Round, member: Member) -> Option<Value> {
             })
         })
         .collect();
-    let predictions: Vec<_> = round
-        .candidates
-        .iter()
-        .filter_map(|candidate| {
+    let predictions: Vec<_> = candidates()
+        .filter_map(|(key, candidate)| {
             let predicted = candidate.predictions.get(&member)?;
-            Some(json!({ "statement": candidate.text, "predicted_agreement": predicted.mean() }))
+            Some(json!({ "statement": statement(key), "predicted_agreement": predicted.mean() }))
         })
         .collect();
     let critiques: Vec<_> = round
@@ -42,12 +45,9 @@ pub fn about_member(round: &Round, member: Member) -> Option<Value> {
         .iter()
         .filter(|entry| entry.by == Some(member))
         .collect();
-    let statements = |wanted: &dyn Fn(&super::round::Candidate) -> bool| -> Vec<String> {
-        let candidates = round
-            .candidates
-            .iter()
-            .filter(|candidate| wanted(candidate));
-        candidates.map(|candidate| candidate.text.clone()).collect()
+    let statements = |wanted: &dyn Fn(&Candidate) -> bool| -> Vec<Option<&String>> {
+        let wanted = candidates().filter(|(_, candidate)| wanted(candidate));
+        wanted.map(|(key, _)| statement(key)).collect()
     };
     let reports = statements(&|candidate| candidate.reports.contains(&member));
     let read_by = statements(&|candidate| candidate.read(member));

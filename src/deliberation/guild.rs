@@ -23,6 +23,8 @@ pub struct GuildSettings {
     pub training: Training,
     /// Whose opinions count in rounds that are opened from now on.
     pub admission: Admission,
+    /// Organisers look at candidates before they are posted.
+    pub review: bool,
     /// Who changed them last, and when.
     pub changed: Option<(Member, Time)>,
 }

@@ -1,16 +1,18 @@
 //! A round: a group's way from a question to its consensus statement.
 //!
 //! `Opinions → Drafting → Posting → Rating → Concluded`, with `Rating → Drafting` for a revision,
-//! `Opinions → TooFew` where too few wrote, and `Cancelled` from any open phase. A phase is a state
-//! that a restart resumes from. Whatever the platform shows of a round follows from its state (see
+//! `Drafting → Review → Posting` where organisers look at candidates first, `Opinions → TooFew` where
+//! too few wrote, `Drafting` again where organisers have candidates drafted anew, and `Cancelled` from
+//! any open phase. A phase is a state that a restart resumes from. Whatever the platform shows of a round follows from its state (see
 //! [`board`]); whoever runs rounds makes what is shown match what should be shown.
 
 pub mod board;
 mod opinions;
 mod organising;
 mod rating;
+mod review;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,7 @@ pub use rating::{
     CRITIQUE_CHARACTERS, CritiqueRefused, DraftInput, MissingPrediction, RatingRefused,
     RevisionInput,
 };
+pub use review::{MOST_REDRAFTS, ReviewRefused, Without};
 
 /// A moment.
 pub type Time = DateTime<Utc>;
@@ -99,6 +102,9 @@ pub struct Terms {
     /// round is over. Such a round is not revised.
     #[serde(default)]
     pub experiment: bool,
+    /// Organisers look at candidates before they are posted, without seeing who wrote what.
+    #[serde(default)]
+    pub review: bool,
 }
 
 /// How agreement is given.
@@ -148,6 +154,12 @@ pub enum Phase {
         #[serde(default)]
         too_slow: bool,
     },
+    /// Organisers look at the candidates of the last stage before these are posted. It has no deadline.
+    Review {
+        since: Time,
+        /// Those that are not to be posted, as it stands now.
+        withheld: BTreeSet<CandidateKey>,
+    },
     /// The candidates of the last stage are being posted and seeded.
     Posting {
         since: Time,
@@ -169,6 +181,18 @@ pub enum Phase {
     },
 }
 
+impl Phase {
+    /// Drafting that begins now.
+    fn drafting(since: Time) -> Self {
+        Self::Drafting {
+            since,
+            failures: 0,
+            retry_at: None,
+            too_slow: false,
+        }
+    }
+}
+
 /// Why a round ended without a result.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -180,7 +204,7 @@ pub enum Cancellation {
     PlaceGone,
     /// Every candidate was withdrawn.
     NoCandidateLeft,
-    /// For [`LONGEST_PHASE`] candidates could not be drafted, or not be posted.
+    /// For [`LONGEST_PHASE`] candidates could not be drafted, or not be posted, or nobody reviewed them.
     Stalled,
 }
 
@@ -194,6 +218,10 @@ pub struct Opinion {
     pub written_at: Time,
     /// Joined after drafting had begun: it counts in the ranking, no draft read it.
     pub late: bool,
+    /// A source of a candidate that organisers withheld or withdrew to have others drafted without its
+    /// sources: no further draft reads it, nor what its author would change. It counts in the ranking.
+    #[serde(default)]
+    pub left_out: bool,
     /// The time of the round's texts is over; this one stays since its author agreed to training.
     #[serde(default)]
     pub kept_for_training: bool,
@@ -213,11 +241,14 @@ pub struct Candidate {
     /// How each participant was predicted to rate it.
     #[serde(with = "pairs")]
     pub predictions: BTreeMap<Member, RatingDistribution>,
-    /// When its message was deleted: it can no longer win.
+    /// When its message was deleted, or organisers withheld or withdrew it: it can no longer win.
     pub withdrawn_at: Option<Time>,
     /// Who reported it.
     #[serde(default)]
     pub reports: Vec<Member>,
+    /// An organiser has looked at the reports and let it stand; a new one asks again.
+    #[serde(default)]
+    pub kept: bool,
 }
 
 impl Candidate {
@@ -261,11 +292,15 @@ pub struct ModelVersions {
 /// A drafting that has ended.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Stage {
-    /// In the order in which they are posted, which says nothing of their welfare.
+    /// In the order in which they are posted, which says nothing of their welfare. While they are under
+    /// review, those that will be if none is withheld; none if it came to nothing.
     pub posted: Vec<CandidateKey>,
     pub rating_opened_at: Option<Time>,
     /// When it was announced that rating closes early.
     pub early_close_at: Option<Time>,
+    /// Organisers had candidates drafted anew instead. Ratings stay; nothing is revised from it.
+    #[serde(default)]
+    pub set_aside: bool,
 }
 
 /// A member's rating of a candidate.
@@ -330,6 +365,21 @@ pub enum Act {
     /// A candidate's message was deleted.
     CandidateWithdrawn(CandidateKey),
     RetriedDrafting,
+    /// A candidate was not posted.
+    Withheld(CandidateKey),
+    /// Candidates were looked at, and posted but for those that were withheld.
+    Reviewed,
+    /// Reports of a candidate were looked at, and it stands.
+    Kept(CandidateKey),
+    /// A candidate that stood there was withdrawn.
+    Withdrawn(CandidateKey),
+    /// Candidates were drafted anew from the same opinions.
+    Redrafted,
+    /// They were drafted anew without the sources of one; so many opinions are no longer read.
+    RedraftedWithout {
+        candidate: CandidateKey,
+        opinions: usize,
+    },
 }
 
 /// What the organisers make of the result.
@@ -412,7 +462,9 @@ impl Round {
             Phase::Opinions { closes, .. } => Some(*closes),
             Phase::Drafting { retry_at, .. } => *retry_at,
             Phase::Rating { .. } => self.rating_closes(),
-            Phase::TooFew { since } | Phase::Posting { since } => Some(*since + LONGEST_PHASE),
+            Phase::TooFew { since } | Phase::Review { since, .. } | Phase::Posting { since } => {
+                Some(*since + LONGEST_PHASE)
+            }
             Phase::Concluded { .. } | Phase::Cancelled { .. } => None,
         }
     }
@@ -430,6 +482,7 @@ impl Round {
             {
                 Some(Due::OpenRating)
             }
+            Phase::Review { since, .. } if *since + LONGEST_PHASE <= now => Some(Due::OpenRating),
             Phase::Rating { .. } if self.rating_closes().is_some_and(|at| at <= now) => {
                 Some(Due::CloseRating)
             }

@@ -105,6 +105,15 @@ pub async fn pressed(asked: &Asked<'_>, pressed: &ComponentInteraction) -> Resul
                 .await?;
             asked.say(asked.wording().say("reported", &[])).await
         }
+        CustomId::Review { .. }
+        | CustomId::Look { .. }
+        | CustomId::Withhold { .. }
+        | CustomId::Keep { .. }
+        | CustomId::Remove { .. }
+        | CustomId::Post { .. }
+        | CustomId::Redraft { .. }
+        | CustomId::Without { .. }
+        | CustomId::Sure { .. } => review(asked, key, id).await,
         CustomId::Why { .. } => {
             // The chart takes a moment to draw.
             asked.defer().await?;
@@ -176,6 +185,57 @@ async fn pressed_outside_rounds(asked: &Asked<'_>, id: CustomId) -> Result<(), F
         CustomId::LeaveTraining => asked.update(render::model::left(asked.wording())).await,
         CustomId::CancelRetraining { number } => commands::model::cancelled(asked, number).await,
         _ => Err(Failure::Told(asked.wording().say("old-button", &[]))),
+    }
+}
+
+/// An organiser looks at candidates, or decides about one.
+async fn review(asked: &Asked<'_>, key: RoundKey, id: CustomId) -> Result<(), Failure> {
+    require_organiser(asked).await?;
+    let facilitator = &asked.bot.facilitator;
+    let (wording, member) = (asked.wording(), asked.member());
+    let decided = facilitator
+        .update(key, |round, now| match id {
+            CustomId::Withhold { candidate, .. } => round.withhold(candidate, member, now),
+            CustomId::Keep { candidate, .. } => round.keep(candidate, member, now),
+            CustomId::Remove { candidate, .. } => round.withdraw_candidate(candidate, member, now),
+            CustomId::Post { stage, .. } => round.post_reviewed(stage, member, now),
+            CustomId::Redraft { stage, .. } => round.redraft(stage, member, now),
+            CustomId::Sure { candidate, .. } => {
+                round.redraft_without(candidate, member, now).map(drop)
+            }
+            _ => Ok(()),
+        })
+        .await?;
+    if let Err(refused) = decided {
+        return asked.say(sentences::review_refused(wording, refused)).await;
+    }
+    let round = facilitator.round(key).await?;
+    match id {
+        CustomId::Look { candidate, .. }
+        | CustomId::Withhold { candidate, .. }
+        | CustomId::Keep { candidate, .. }
+        | CustomId::Remove { candidate, .. } => {
+            asked
+                .update(render::review(wording, &round, Some(candidate)))
+                .await
+        }
+        CustomId::Without { candidate, .. } => {
+            asked
+                .update(render::confirm_redraft(wording, &round, candidate))
+                .await
+        }
+        CustomId::Post { .. } => {
+            asked
+                .update(Look::of(wording.say("review-posted", &[])))
+                .await
+        }
+        CustomId::Redraft { .. } | CustomId::Sure { .. } => {
+            asked
+                .update(Look::of(wording.say("review-redrafted", &[])))
+                .await
+        }
+        // Its button stands under a message that everybody sees.
+        _ => asked.answer(render::review(wording, &round, None)).await,
     }
 }
 

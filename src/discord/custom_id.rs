@@ -42,6 +42,24 @@ pub enum CustomId {
         stage: u8,
         candidate: CandidateKey,
     },
+    /// Opens the private panel in which organisers look at candidates.
+    Review { round: u32, stage: u8 },
+    /// A candidate in that panel.
+    Look { round: u32, candidate: CandidateKey },
+    /// A candidate is not to be posted.
+    Withhold { round: u32, candidate: CandidateKey },
+    /// It is after all; or it stands although it was reported.
+    Keep { round: u32, candidate: CandidateKey },
+    /// A candidate that stands there is withdrawn.
+    Remove { round: u32, candidate: CandidateKey },
+    /// What is not withheld of the candidates of that stage is posted.
+    Post { round: u32, stage: u8 },
+    /// Candidates are drafted instead of those of that stage.
+    Redraft { round: u32, stage: u8 },
+    /// Asks whether candidates are to be drafted without the sources of one.
+    Without { round: u32, candidate: CandidateKey },
+    /// They are.
+    Sure { round: u32, candidate: CandidateKey },
     /// "How was this chosen?"
     Why { round: u32 },
     /// "What became of my contribution?"
@@ -81,6 +99,15 @@ impl CustomId {
             | Self::Again { round, .. }
             | Self::Critique { round }
             | Self::Candidate { round, .. }
+            | Self::Review { round, .. }
+            | Self::Look { round, .. }
+            | Self::Withhold { round, .. }
+            | Self::Keep { round, .. }
+            | Self::Remove { round, .. }
+            | Self::Post { round, .. }
+            | Self::Redraft { round, .. }
+            | Self::Without { round, .. }
+            | Self::Sure { round, .. }
             | Self::Why { round }
             | Self::Mine { round }
             | Self::Extend { round }
@@ -101,6 +128,7 @@ pub fn item_of(ids: &[CustomId]) -> Option<Item> {
         CustomId::Candidate {
             stage, candidate, ..
         } => Some(Item::Candidate { stage, candidate }),
+        CustomId::Review { stage, .. } => Some(Item::Review { stage }),
         CustomId::Rate { stage, .. } => Some(Item::RatingOpen { stage }),
         CustomId::Status { stage, .. } => Some(Item::ClosingEarly { stage }),
         CustomId::Why { .. } => Some(Item::Result),
@@ -132,6 +160,15 @@ impl fmt::Display for CustomId {
                 stage,
                 candidate,
             } => write!(f, "candidate:{round}:{stage}:{}", candidate.0),
+            Self::Review { round, stage } => write!(f, "review:{round}:{stage}"),
+            Self::Look { round, candidate } => write!(f, "look:{round}:{}", candidate.0),
+            Self::Withhold { round, candidate } => write!(f, "withhold:{round}:{}", candidate.0),
+            Self::Keep { round, candidate } => write!(f, "keep:{round}:{}", candidate.0),
+            Self::Remove { round, candidate } => write!(f, "remove:{round}:{}", candidate.0),
+            Self::Post { round, stage } => write!(f, "post:{round}:{stage}"),
+            Self::Redraft { round, stage } => write!(f, "redraft:{round}:{stage}"),
+            Self::Without { round, candidate } => write!(f, "without:{round}:{}", candidate.0),
+            Self::Sure { round, candidate } => write!(f, "sure:{round}:{}", candidate.0),
             Self::Why { round } => write!(f, "why:{round}"),
             Self::Mine { round } => write!(f, "mine:{round}"),
             Self::Extend { round } => write!(f, "extend:{round}"),
@@ -211,6 +248,42 @@ fn parse(text: &str) -> Option<CustomId> {
             stage: number(stage)?,
             candidate: CandidateKey(number(candidate)?),
         },
+        ("review", [stage]) => CustomId::Review {
+            round,
+            stage: number(stage)?,
+        },
+        ("look", [candidate]) => CustomId::Look {
+            round,
+            candidate: CandidateKey(number(candidate)?),
+        },
+        ("withhold", [candidate]) => CustomId::Withhold {
+            round,
+            candidate: CandidateKey(number(candidate)?),
+        },
+        ("keep", [candidate]) => CustomId::Keep {
+            round,
+            candidate: CandidateKey(number(candidate)?),
+        },
+        ("remove", [candidate]) => CustomId::Remove {
+            round,
+            candidate: CandidateKey(number(candidate)?),
+        },
+        ("post", [stage]) => CustomId::Post {
+            round,
+            stage: number(stage)?,
+        },
+        ("redraft", [stage]) => CustomId::Redraft {
+            round,
+            stage: number(stage)?,
+        },
+        ("without", [candidate]) => CustomId::Without {
+            round,
+            candidate: CandidateKey(number(candidate)?),
+        },
+        ("sure", [candidate]) => CustomId::Sure {
+            round,
+            candidate: CandidateKey(number(candidate)?),
+        },
         ("why", []) => CustomId::Why { round },
         ("mine", []) => CustomId::Mine { round },
         ("extend", []) => CustomId::Extend { round },
@@ -253,7 +326,7 @@ mod tests {
 
     fn any_id() -> impl Strategy<Value = CustomId> {
         (
-            0..21_u8,
+            0..30_u8,
             any::<u32>(),
             any::<u32>(),
             any::<u8>(),
@@ -288,6 +361,15 @@ mod tests {
                         model: Model::RewardModel,
                     },
                     19 => CustomId::LeaveTraining,
+                    20 => CustomId::Review { round, stage },
+                    21 => CustomId::Look { round, candidate },
+                    22 => CustomId::Withhold { round, candidate },
+                    23 => CustomId::Keep { round, candidate },
+                    24 => CustomId::Remove { round, candidate },
+                    25 => CustomId::Post { round, stage },
+                    26 => CustomId::Redraft { round, stage },
+                    27 => CustomId::Without { round, candidate },
+                    28 => CustomId::Sure { round, candidate },
                     _ => CustomId::Consent {
                         to: [Training::Off, Training::Own, Training::Shared]
                             [usize::from(small % 3)],
@@ -358,6 +440,7 @@ mod tests {
                 candidate
             })
         );
+        assert_eq!(of(&["review:3:1"]), Some(Item::Review { stage: 1 }));
         assert_eq!(of(&["rate:3:1"]), Some(Item::RatingOpen { stage: 1 }));
         assert_eq!(of(&["status:3:1"]), Some(Item::ClosingEarly { stage: 1 }));
         assert_eq!(of(&["why:3", "mine:3"]), Some(Item::Result));

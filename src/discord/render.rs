@@ -15,6 +15,7 @@ mod panel;
 mod phrases;
 mod replies;
 mod result;
+mod review;
 #[cfg(test)]
 mod sample;
 mod standing;
@@ -37,6 +38,7 @@ pub use replies::{
     erased, erased_just_now, handed_back, list, opinion_refused, opinion_saved, opinion_withdrawn,
     returned_text, status,
 };
+pub use review::{confirm_redraft, review};
 pub use why::why;
 
 /// A message of a round as it should look now.
@@ -51,6 +53,7 @@ pub fn look(host: &HostFacts, wording: &Wording, view: &View<'_>, item: Item) ->
         (Item::Candidate { stage, candidate }, _) => {
             announcements::candidate(wording, round, stage, candidate)
         }
+        (Item::Review { stage }, _) => review::notice(wording, round, stage),
         (Item::RatingOpen { stage }, _) => announcements::rating_open(wording, round, stage),
         (Item::ClosingEarly { stage }, _) => announcements::closing_early(wording, round, stage),
         (Item::Result, Phase::Concluded { result, .. }) => result::result(wording, round, result),

@@ -9,15 +9,21 @@ use crate::config::RoundDefaults;
 use crate::deliberation::admission::Admission;
 use crate::deliberation::guild::{GuildSettings, Training};
 use crate::deliberation::id::Channel;
+use crate::deliberation::record::FEWEST_OPINIONS;
 use crate::deliberation::round::{
-    CRITIQUE_CHARACTERS, CritiqueRefused, Extended, LONGEST_PHASE, OrganiserRefused, Phase,
-    RatingMode, Round, Time, TooManyRounds,
+    CRITIQUE_CHARACTERS, CritiqueRefused, Extended, LONGEST_PHASE, MOST_REDRAFTS, OrganiserRefused,
+    Phase, RatingMode, ReviewRefused, Round, Time, TooManyRounds,
 };
 use chrono::TimeDelta;
 
 /// A round was opened.
 pub fn opened(wording: &Wording, round: &Round) -> String {
-    wording.say("round-opened", &[("round", round.key.number.into())])
+    let opened = wording.say("round-opened", &[("round", round.key.number.into())]);
+    if round.terms.review {
+        format!("{opened} {}", wording.say("round-opened-review", &[]))
+    } else {
+        opened
+    }
 }
 
 /// No more rounds can be opened for now.
@@ -50,6 +56,7 @@ pub fn closed_early(wording: &Wording, round: &Round) -> String {
 pub fn organiser_refused(wording: &Wording, refused: OrganiserRefused) -> String {
     match refused {
         OrganiserRefused::BusyDrafting => wording.say("busy-drafting", &[]),
+        OrganiserRefused::UnderReview => wording.say("under-review", &[]),
         OrganiserRefused::BelowMinimum { opinions, minimum } => wording.say(
             "below-minimum",
             &[("opinions", opinions.into()), ("minimum", minimum.into())],
@@ -63,6 +70,21 @@ pub fn organiser_refused(wording: &Wording, refused: OrganiserRefused) -> String
         }
         OrganiserRefused::Over => wording.say("round-over", &[]),
         OrganiserRefused::NoResult => wording.say("no-result-yet", &[]),
+    }
+}
+
+/// Why an organiser's decision about candidates did nothing.
+pub fn review_refused(wording: &Wording, refused: ReviewRefused) -> String {
+    match refused {
+        ReviewRefused::NotNow => wording.say("review-not-now", &[]),
+        ReviewRefused::NoSuchCandidate => wording.say("review-no-such-candidate", &[]),
+        ReviewRefused::NothingToPost => wording.say("review-nothing-to-post", &[]),
+        ReviewRefused::TooFewLeft { .. } => {
+            wording.say("review-too-few-left", &[("fewest", FEWEST_OPINIONS.into())])
+        }
+        ReviewRefused::TooManyRedrafts => {
+            wording.say("review-too-often", &[("times", MOST_REDRAFTS.into())])
+        }
     }
 }
 
@@ -107,6 +129,10 @@ pub fn settings(wording: &Wording, host: &RoundDefaults, guild: &GuildSettings) 
         true => wording.say("with-threads", &[]),
         false => wording.say("without-threads", &[]),
     };
+    let review = match guild.review {
+        true => wording.say("with-review", &[]),
+        false => wording.say("without-review", &[]),
+    };
     let minimum = guild.minimum.unwrap_or(host.minimum);
     let opinions_for = length(wording, guild.opinions_for.unwrap_or(host.opinions_for));
     let ratings_for = length(wording, guild.ratings_for.unwrap_or(host.ratings_for));
@@ -127,6 +153,7 @@ pub fn settings(wording: &Wording, host: &RoundDefaults, guild: &GuildSettings) 
             ("ratings", ratings_for.into()),
             ("training", training.into()),
             ("participants", participants.into()),
+            ("review", review.into()),
         ],
     ))
 }

@@ -136,6 +136,7 @@ mod tests {
             training: false,
             admission: Admission::Everyone,
             experiment: true,
+            review: false,
         };
         let question = "What about cars?".to_owned();
         let opened_at = now() - TimeDelta::hours(1);
@@ -164,6 +165,7 @@ mod tests {
             predictions: (1..=3).map(|member| (Member(member), unsure)).collect(),
             withdrawn_at: None,
             reports: Vec::new(),
+            kept: false,
         });
         let candidates = candidates.collect();
         round.drafted(0, candidates, &mut StdRng::seed_from_u64(1), now());

@@ -298,6 +298,7 @@ impl LocalModels {
             predictions: Default::default(),
             withdrawn_at: None,
             reports: Vec::new(),
+            kept: false,
         });
         Ok(candidates.collect())
     }

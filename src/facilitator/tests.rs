@@ -5,6 +5,7 @@ mod fakes;
 mod memory;
 mod restarts;
 mod retraining;
+mod review;
 mod rounds;
 mod trouble;
 
@@ -107,6 +108,7 @@ impl Host {
             training: true,
             admission: Admission::Everyone,
             experiment: false,
+            review: false,
         };
         change(&mut terms);
         let new = NewRound {

@@ -190,6 +190,7 @@ impl Models for Writers {
             predictions: BTreeMap::new(),
             withdrawn_at: None,
             reports: Vec::new(),
+            kept: false,
         };
         drafted(DRAFTS.len());
         let candidates = DRAFTS.map(candidate).into();

@@ -14,6 +14,7 @@ mod privacy;
 mod rate_limits;
 #[cfg(unix)]
 mod retraining;
+mod review;
 mod rounds;
 #[path = "../support/mod.rs"]
 mod support;

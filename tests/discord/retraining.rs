@@ -365,6 +365,7 @@ impl Models for Writers {
             predictions: BTreeMap::new(),
             withdrawn_at: None,
             reports: Vec::new(),
+            kept: false,
         };
         drafted(3);
         let candidates = (0..3).map(candidate).collect();

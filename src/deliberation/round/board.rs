@@ -17,6 +17,8 @@ pub enum Item {
     Card,
     /// Asks the organiser what to do with too few opinions.
     TooFew,
+    /// Says that organisers look at candidates before they are posted.
+    Review { stage: u8 },
     /// A candidate to be rated.
     Candidate { stage: u8, candidate: CandidateKey },
     /// Says that the candidates can be rated now, and how.
@@ -53,6 +55,8 @@ impl Round {
         add(Item::TooFew, matches!(self.phase, Phase::TooFew { .. }));
         for (stage, made) in (0..).zip(&self.stages) {
             let in_play = self.in_play(stage);
+            let under_review = matches!(self.phase, Phase::Review { .. }) && self.is_latest(stage);
+            add(Item::Review { stage }, under_review);
             for &candidate in &made.posted {
                 let withdrawn = self.candidate(candidate).withdrawn_at.is_some();
                 add(Item::Candidate { stage, candidate }, in_play && !withdrawn);
@@ -92,9 +96,10 @@ impl Round {
         let stage_of = |stage: u8| self.stages.get(usize::from(stage));
         match item {
             Item::Candidate { stage, candidate } => stage_of(stage).is_some_and(|made| {
-                let posted = made.posted.contains(&candidate);
-                posted && self.candidate(candidate).withdrawn_at.is_none()
+                // One that was withdrawn before it was noted where it stands is found to be hidden.
+                made.posted.contains(&candidate)
             }),
+            Item::Review { stage } => self.terms.review && stage_of(stage).is_some(),
             Item::RatingOpen { stage } | Item::ClosingEarly { stage } => {
                 stage_of(stage).is_some_and(|made| made.rating_opened_at.is_some())
             }
@@ -157,14 +162,9 @@ impl Round {
         if let Item::Candidate { stage, candidate } = item
             && self.is_open()
             && self.is_latest(stage)
+            && self.candidate(candidate).withdrawn_at.is_none()
         {
-            self.candidates[usize::from(candidate.0)].withdrawn_at = Some(now);
-            self.note(now, None, Act::CandidateWithdrawn(candidate));
-            if self.eligible().is_empty() {
-                self.end(Cancellation::NoCandidateLeft, now);
-            } else {
-                self.see_whether_complete(now);
-            }
+            self.take_out(candidate, None, Act::CandidateWithdrawn(candidate), now);
         }
     }
 
@@ -173,7 +173,7 @@ impl Round {
         matches!(self.phase, Phase::Posting { .. } | Phase::Rating { .. }) && self.is_latest(stage)
     }
 
-    fn is_latest(&self, stage: u8) -> bool {
+    pub(super) fn is_latest(&self, stage: u8) -> bool {
         usize::from(stage) + 1 == self.stages.len()
     }
 
@@ -199,6 +199,7 @@ impl Round {
     }
 
     pub(super) fn end(&mut self, why: Cancellation, now: Time) {
+        self.leave_review(now);
         self.phase = Phase::Cancelled { at: now, why };
     }
 }

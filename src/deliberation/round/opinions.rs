@@ -98,6 +98,7 @@ impl Round {
                     revision: current_revision + 1,
                     written_at: now,
                     late: false,
+                    left_out: false,
                     kept_for_training: false,
                 };
                 self.opinions.insert(member, opinion);
@@ -134,6 +135,7 @@ impl Round {
                     written_at: now,
                     // Its time is over, but drafting has not begun.
                     late: !matches!(self.phase, Phase::Opinions { .. }),
+                    left_out: false,
                     kept_for_training: false,
                 };
                 self.opinions.insert(member, opinion);
@@ -277,7 +279,8 @@ impl Round {
     }
 
     /// What is drafted from one or two opinions tells who wrote them: when members are erased while
-    /// candidates are drafted, it may be up to the organiser again.
+    /// candidates are drafted, it may be up to the organiser again; where others had been drafted
+    /// before, the round ends.
     fn see_whether_enough_to_draft(&mut self, now: Time) {
         let Some(input) = self.draft_input() else {
             return;
@@ -291,7 +294,10 @@ impl Round {
             }
             self.phase = Phase::TooFew { since: now };
             self.draft_if_enough(now);
-        } else if input.opinions.is_empty() {
+            return;
+        }
+        let left_out = self.opinions.values().any(|opinion| opinion.left_out);
+        if input.opinions.is_empty() || input.revision.is_none() || left_out {
             self.end(Cancellation::TooFew, now);
         }
     }
@@ -307,12 +313,7 @@ impl Round {
     pub(super) fn draft_if_enough(&mut self, now: Time) -> bool {
         let enough = self.opinions.len() >= self.terms.minimum;
         if enough {
-            self.phase = Phase::Drafting {
-                since: now,
-                failures: 0,
-                retry_at: None,
-                too_slow: false,
-            };
+            self.phase = Phase::drafting(now);
         }
         enough
     }
@@ -323,6 +324,7 @@ impl Round {
             Phase::TooFew { .. } => Ok(()),
             Phase::Opinions { .. }
             | Phase::Drafting { .. }
+            | Phase::Review { .. }
             | Phase::Posting { .. }
             | Phase::Rating { .. } => Err(if self.opinions.contains_key(&member) {
                 OpinionRefused::Closed

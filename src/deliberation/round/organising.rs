@@ -12,6 +12,9 @@ pub enum OrganiserRefused {
     /// Nothing has a deadline now.
     #[error("nothing to extend or close while candidates are drafted and posted")]
     BusyDrafting,
+    /// An organiser is to look at the candidates first.
+    #[error("nothing to extend or close while candidates are under review")]
+    UnderReview,
     #[error("{opinions} opinions, {minimum} are needed before opinions can be closed")]
     BelowMinimum { opinions: usize, minimum: usize },
     /// It closes as soon or sooner.
@@ -115,6 +118,7 @@ impl Round {
             Phase::Drafting { .. } | Phase::Posting { .. } => {
                 return Err(OrganiserRefused::BusyDrafting);
             }
+            Phase::Review { .. } => return Err(OrganiserRefused::UnderReview),
             Phase::Concluded { .. } | Phase::Cancelled { .. } => {
                 return Err(OrganiserRefused::Over);
             }
@@ -171,6 +175,7 @@ impl Round {
             Phase::Drafting { retry_at: None, .. } | Phase::Posting { .. } => {
                 return Err(OrganiserRefused::BusyDrafting);
             }
+            Phase::Review { .. } => return Err(OrganiserRefused::UnderReview),
             Phase::Concluded { .. } | Phase::Cancelled { .. } => {
                 return Err(OrganiserRefused::Over);
             }

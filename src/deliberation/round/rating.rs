@@ -18,6 +18,7 @@ use crate::deliberation::id::Member;
 use crate::deliberation::outcome::{OutcomeThresholds, conclude};
 use crate::deliberation::ranking::rank;
 use crate::deliberation::rating::{Likert, RatingMatrix};
+use crate::deliberation::record::FEWEST_OPINIONS;
 use crate::deliberation::selection::select_for_rating;
 
 /// What a drafting reads.
@@ -90,24 +91,37 @@ impl Round {
         if !matches!(self.phase, Phase::Drafting { .. }) {
             return None;
         }
-        let opinions = self
-            .opinions
-            .iter()
-            .filter(|(_, opinion)| !opinion.late)
-            .filter_map(|(member, opinion)| Some((*member, opinion.text.clone()?)))
-            .collect();
-        let revision = self.stages.len().checked_sub(1).and_then(|rated| {
-            Some(RevisionInput {
-                statement: self.candidate(self.leading()?).text.clone(),
-                critiques: self.critiques_of(rated),
-            })
-        });
+        let opinions = self.read_opinions();
         Some(DraftInput {
             question: self.question.clone(),
-            opinions,
-            revision,
+            opinions: opinions.map(|(who, text)| (who, text.clone())).collect(),
+            revision: self.revision(),
             stage: self.stages.len(),
             experiment: self.terms.experiment,
+        })
+    }
+
+    /// The opinions that a draft may read.
+    pub fn read_opinions(&self) -> impl Iterator<Item = (Member, &String)> {
+        self.opinions
+            .iter()
+            .filter(|(_, opinion)| !opinion.late && !opinion.left_out)
+            .filter_map(|(member, opinion)| Some((*member, opinion.text.as_ref()?)))
+    }
+
+    /// Whether what is drafted is a revision, not the first candidates or others in their place.
+    pub fn is_being_revised(&self) -> bool {
+        matches!(self.phase, Phase::Drafting { .. }) && self.revision().is_some()
+    }
+
+    /// What is left to be revised, of the best candidate and of what the group would change.
+    fn revision(&self) -> Option<RevisionInput> {
+        let stage = self.stages.iter().rposition(|stage| !stage.set_aside)?;
+        let statement = self.candidate(self.best_of(stage)?).text.clone();
+        let critiques = self.critiques_of(stage);
+        (!critiques.is_empty()).then_some(RevisionInput {
+            statement,
+            critiques,
         })
     }
 
@@ -132,7 +146,13 @@ impl Round {
             // The button under a candidate carries its number, which is not to tell its arm.
             candidates.shuffle(rng);
         }
-        let revised = self.leading();
+        let revised = self.carried_over();
+        let written = candidates.len();
+        candidates.retain(|candidate| !self.is_like_a_withdrawn_one(&candidate.text));
+        if candidates.is_empty() && written > 0 {
+            // With other seeds something else may come of it.
+            return self.drafting_failed(false, now);
+        }
         let mut drafts = Vec::new();
         for mut candidate in candidates {
             self.forget_who_left(&mut candidate);
@@ -142,7 +162,8 @@ impl Round {
                 self.candidates.push(candidate);
             }
         }
-        // A revision competes with what it revises, however alike the two are.
+        // A revision competes with what it revises, however alike the two are; what is drafted anew with
+        // what stood there before and may stay.
         let places = usize::from(self.terms.posted) - usize::from(revised.is_some());
         let mut posted = self.select(&drafts, places, rng);
         posted.extend(revised);
@@ -154,9 +175,17 @@ impl Round {
             posted,
             rating_opened_at: None,
             early_close_at: None,
+            set_aside: false,
         });
         self.clear_drafts(|draft| draft.read(Member::ERASED));
-        self.phase = Phase::Posting { since: now };
+        self.phase = if self.terms.review {
+            Phase::Review {
+                since: now,
+                withheld: BTreeSet::new(),
+            }
+        } else {
+            Phase::Posting { since: now }
+        };
         // What was said by reaction before still counts, and cannot be taken back under the new
         // messages, which have none.
         self.ratings.retain(|_, rating| {
@@ -233,12 +262,13 @@ impl Round {
     }
 
     /// All candidates stand there: from now on members can rate. If they cannot be posted for
-    /// [`LONGEST_PHASE`], the round is over.
+    /// [`LONGEST_PHASE`], or are not reviewed for so long, the round is over.
     pub fn open_rating(&mut self, now: Time) {
-        let Phase::Posting { since } = self.phase else {
+        let (Phase::Posting { since } | Phase::Review { since, .. }) = self.phase else {
             return;
         };
-        if !self.all_candidates_shown() {
+        let posting = matches!(self.phase, Phase::Posting { .. });
+        if !posting || !self.all_candidates_shown() {
             if since + LONGEST_PHASE <= now {
                 self.end(Cancellation::Stalled, now);
             }
@@ -459,7 +489,8 @@ impl Round {
 
     /// Whether a revision follows, if anybody says what to change.
     pub fn is_to_be_revised(&self) -> bool {
-        self.stages.len() <= usize::from(self.terms.revisions)
+        let stages = self.stages.iter().filter(|stage| !stage.set_aside);
+        stages.count() <= usize::from(self.terms.revisions)
     }
 
     /// Whether a participant rated a candidate so low that a revision may ask why.
@@ -469,18 +500,21 @@ impl Round {
             let agreement = rating.and_then(|rating| rating.agreement);
             agreement.is_some_and(|agreement| u8::from(agreement) <= 3)
         };
-        self.opinions.contains_key(&member) && self.eligible().into_iter().any(low)
+        let opinion = self.opinions.get(&member);
+        opinion.is_some_and(|opinion| !opinion.left_out) && self.eligible().into_iter().any(low)
     }
 
     /// Somebody finds that a candidate should not stand there; how many do now. 0 if there is no such
     /// candidate.
     pub fn report(&mut self, candidate: CandidateKey, member: Member) -> usize {
-        let Some(Candidate { reports, .. }) = self.candidates.get_mut(usize::from(candidate.0))
+        let Some(Candidate { reports, kept, .. }) =
+            self.candidates.get_mut(usize::from(candidate.0))
         else {
             return 0;
         };
         if !reports.contains(&member) {
             reports.push(member);
+            *kept = false;
         }
         reports.len()
     }
@@ -532,13 +566,9 @@ impl Round {
             return;
         }
         let critiques = self.critiques_of(self.stages.len() - 1);
-        if self.is_to_be_revised() && !critiques.is_empty() {
-            self.phase = Phase::Drafting {
-                since: now,
-                failures: 0,
-                retry_at: None,
-                too_slow: false,
-            };
+        let enough = self.read_opinions().count() >= FEWEST_OPINIONS;
+        if self.is_to_be_revised() && !critiques.is_empty() && enough {
+            self.phase = Phase::drafting(now);
             return;
         }
         let candidates = self.eligible();
@@ -607,9 +637,24 @@ impl Round {
         }
     }
 
-    /// The best candidate so far by ratings and predictions: what a revision starts from.
-    fn leading(&self) -> Option<CandidateKey> {
-        let candidates = self.eligible();
+    /// The best candidate of what members could rate last, which stands for rating again beside what is
+    /// drafted next; none in an experiment, which has one of each arm.
+    fn carried_over(&self) -> Option<CandidateKey> {
+        let rated = |stage: &Stage| stage.rating_opened_at.is_some();
+        let stage = self.stages.iter().rposition(rated)?;
+        self.best_of(stage).filter(|_| !self.terms.experiment)
+    }
+
+    /// The best candidate of a stage by ratings and predictions, of those that can still win and that
+    /// nothing went into that is left out.
+    fn best_of(&self, stage: usize) -> Option<CandidateKey> {
+        let mut candidates = self.stages[stage].posted.clone();
+        candidates.retain(|&key| {
+            self.candidate(key).withdrawn_at.is_none() && !self.has_left_out_sources(key)
+        });
+        if candidates.is_empty() {
+            return None;
+        }
         let matrix = self.matrix(&candidates)?;
         Some(candidates[rank(&matrix, self.terms.welfare)[0].candidate])
     }
@@ -627,7 +672,7 @@ impl Round {
     fn critiques_of(&self, stage: usize) -> Vec<(Member, String)> {
         self.critiques
             .iter()
-            .filter(|((of, _), _)| usize::from(*of) == stage)
+            .filter(|((of, member), _)| usize::from(*of) == stage && !self.is_left_out(member))
             .map(|((_, member), text)| (*member, text.clone()))
             .collect()
     }

@@ -7,6 +7,7 @@ mod experiment;
 mod opinions;
 mod organising;
 mod ratings;
+mod review;
 mod revision;
 
 use chrono::DateTime;
@@ -89,6 +90,7 @@ impl Scene {
             training: false,
             admission: Admission::Everyone,
             experiment: false,
+            review: false,
         };
         change(&mut terms);
         let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
@@ -195,6 +197,7 @@ impl Scene {
             predictions: BTreeMap::new(),
             withdrawn_at: None,
             reports: Vec::new(),
+            kept: false,
         }
     }
 

@@ -90,6 +90,7 @@ fn opened(rating: RatingMode) -> Round {
         training: true,
         admission: Admission::Everyone,
         experiment: false,
+        review: false,
     };
     let key = RoundKey {
         guild: Guild(9_000_000_009),
@@ -130,6 +131,7 @@ fn candidate(round: &Round, text: &str) -> Candidate {
         predictions: round.opinions.keys().map(|&m| (m, predicted)).collect(),
         withdrawn_at: None,
         reports: Vec::new(),
+        kept: false,
     }
 }
 

@@ -29,7 +29,8 @@ use crate::facilitator::platform::View;
     install_context = "Guild",
     interaction_context = "Guild",
     subcommands(
-        "open", "status", "extend", "close", "cancel", "result", "answer", "list", "export"
+        "open", "status", "extend", "close", "review", "cancel", "result", "answer", "list",
+        "export"
     ),
     subcommand_required
 )]
@@ -169,6 +170,7 @@ async fn open(
         training: settings.training != Training::Off,
         admission: settings.admission,
         experiment,
+        review: settings.review,
     };
 
     let has = ctx.interaction.app_permissions.unwrap_or_default();
@@ -290,6 +292,23 @@ async fn close(
             Ok(round) => sentences::closed_early(asked.wording(), &round),
             Err(refused) => sentences::organiser_refused(asked.wording(), refused),
         })
+        .await
+}
+
+/// Look at candidates before they are posted, or at those that members reported
+#[poise::command(slash_command)]
+async fn review(
+    ctx: Context<'_>,
+    #[description = "Round"]
+    #[autocomplete = "complete_round"]
+    #[min = 1]
+    round: Option<u32>,
+) -> Result<(), Failure> {
+    let asked = Asked::by_command(ctx)?;
+    require_organiser(&asked).await?;
+    let round = meant(&asked, round, |round| !round.under_review().is_empty()).await?;
+    asked
+        .answer(render::review(asked.wording(), &round, None))
         .await
 }
 

@@ -113,6 +113,7 @@ async fn set(
     #[max = 365]
     member_days: Option<u16>,
     #[description = "Role"] participant_role: Option<serenity::Role>,
+    #[description = "Review"] review: Option<bool>,
 ) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     let length = |text: Option<String>| text.map(|text| phase_length(&asked, &text)).transpose();
@@ -140,6 +141,7 @@ async fn set(
         settings.ratings_for = ratings_for.or(settings.ratings_for);
         settings.training = training.map_or(settings.training, Into::into);
         settings.admission = admission.unwrap_or(settings.admission);
+        settings.review = review.unwrap_or(settings.review);
         settings.changed = Some(changed);
     };
     let settings = facilitator

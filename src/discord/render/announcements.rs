@@ -40,22 +40,28 @@ pub fn too_few(wording: &Wording, round: &Round) -> Look {
 
 /// One candidate, without anything that sets it apart from the others.
 pub fn candidate(wording: &Wording, round: &Round, stage: u8, key: CandidateKey) -> Look {
-    let text = &round.candidate(key).text;
+    let report = Button::other(
+        CustomId::Candidate {
+            round: round.key.number,
+            stage,
+            candidate: key,
+        },
+        wording.say("button-report", &[]),
+    );
+    let candidate = round.candidate(key);
+    if candidate.withdrawn_at.is_some() {
+        // Its text is what it was withdrawn for.
+        let withdrawn = wording.say("candidate-was-withdrawn", &[]);
+        return Look::of(withdrawn).buttons([report.disabled(true)]);
+    }
     let footer = if is_in_play(round, stage) {
         wording.say("candidate-footer", &[])
     } else {
         wording.say("candidate-footer-closed", &[])
     };
     Look::default()
-        .embed(Embed::of(neutral::text(text, DESCRIPTION)).footer(footer))
-        .buttons([Button::other(
-            CustomId::Candidate {
-                round: round.key.number,
-                stage,
-                candidate: key,
-            },
-            wording.say("button-report", &[]),
-        )])
+        .embed(Embed::of(neutral::text(&candidate.text, DESCRIPTION)).footer(footer))
+        .buttons([report])
 }
 
 /// How to rate, until when, and who counts.
@@ -74,8 +80,14 @@ pub fn rating_open(wording: &Wording, round: &Round, stage: u8) -> Look {
         return Look::of(closed).buttons([rate.disabled(true)]);
     };
     let when = deadline(closes);
+    let before = &round.stages[..usize::from(stage)];
+    let mut rated = before
+        .iter()
+        .filter(|stage| stage.rating_opened_at.is_some());
+    let revised = rated.clone().any(|stage| !stage.set_aside);
+    let first = rated.next().is_none();
     // The second and last ping of a round.
-    let notify = round.terms.notify.filter(|_| stage == 0);
+    let notify = round.terms.notify.filter(|_| first);
     let mut lines = vec![match notify {
         Some(role) => wording.say(
             "rating-open-notify",
@@ -84,8 +96,9 @@ pub fn rating_open(wording: &Wording, round: &Round, stage: u8) -> Look {
                 ("when", when.into()),
             ],
         ),
-        None if stage == 0 => wording.say("rating-open", &[("when", when.into())]),
-        None => wording.say("rating-open-revised", &[("when", when.into())]),
+        None if first => wording.say("rating-open", &[("when", when.into())]),
+        None if revised => wording.say("rating-open-revised", &[("when", when.into())]),
+        None => wording.say("rating-open-anew", &[("when", when.into())]),
     }];
     match round.terms.rating {
         RatingMode::Reactions => lines.extend([

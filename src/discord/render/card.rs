@@ -93,6 +93,9 @@ fn terms(wording: &Wording, round: &Round) -> String {
     if terms.admission != Admission::Everyone {
         lines.push(admission(wording, terms.admission));
     }
+    if terms.review {
+        lines.push(wording.say("terms-review", &[]));
+    }
     if terms.experiment {
         lines.push(wording.say("terms-experiment", &[]));
     }
@@ -148,7 +151,10 @@ fn buttons(wording: &Wording, round: &Round) -> Vec<Button> {
         Phase::Opinions { .. } | Phase::TooFew { .. } => {
             vec![Button::main(id, wording.say("button-opinion", &[]))]
         }
-        Phase::Drafting { .. } | Phase::Posting { .. } | Phase::Rating { .. } => {
+        Phase::Drafting { .. }
+        | Phase::Review { .. }
+        | Phase::Posting { .. }
+        | Phase::Rating { .. } => {
             vec![Button::other(id, wording.say("button-join-late", &[]))]
         }
         Phase::Concluded { .. } | Phase::Cancelled { .. } => {

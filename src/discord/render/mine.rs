@@ -36,18 +36,22 @@ fn what_became(wording: &Wording, round: &Round, member: Member, opinion: &Opini
     if opinion.late {
         return vec![wording.say("mine-late", &[])];
     }
+    let mut lines = Vec::new();
     if round.candidates.is_empty() {
-        return Vec::new();
+        return lines;
+    }
+    if opinion.left_out {
+        lines.push(wording.say("mine-left-out", &[]));
     }
     let read = |candidate: &Candidate| candidate.provenance.opinions_read.contains(&member);
     let drafts = round.candidates.iter().filter(|candidate| read(candidate));
-    let mut lines = vec![wording.say(
+    lines.push(wording.say(
         "mine-drafts",
         &[
             ("read", drafts.count().into()),
             ("drafts", round.candidates.len().into()),
         ],
-    )];
+    ));
     if let Some(result) = round.result() {
         let standings = standings(round, result);
         let letters: Vec<&str> = standings

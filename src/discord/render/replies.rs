@@ -1,6 +1,7 @@
 //! What one member sees alone, in answer to what that member did.
 
 use super::phrases::{deadline, excerpt, link, on};
+use super::result::log;
 use super::state::{opinions, phase, state};
 use super::{Button, Embed, Look};
 use crate::deliberation::id::Member;
@@ -180,11 +181,21 @@ pub fn status(wording: &Wording, view: &View<'_>, organiser: bool) -> Look {
         lines.extend(reports(wording, round));
         lines.push(can_do(wording, round));
     }
+    let under_review = matches!(round.phase, Phase::Review { .. });
+    let review = (organiser && (under_review || !round.reported().is_empty())).then(|| {
+        let id = CustomId::Review {
+            round: round.key.number,
+            stage: (round.stages.len() - 1) as u8,
+        };
+        Button::main(id, wording.say("button-review", &[]))
+    });
     let card =
         link(round, Item::Card).map(|url| Button::link(url, wording.say("button-see-card", &[])));
     let result = link(round, Item::Result)
         .map(|url| Button::link(url, wording.say("button-see-result", &[])));
-    Look::of(lines.join("\n")).buttons(card.into_iter().chain(result))
+    Look::of(lines.join("\n"))
+        .embed(Embed::default().field(wording.say("log-heading", &[]), log(wording, round)))
+        .buttons(review.into_iter().chain(card).chain(result))
 }
 
 const QUESTION: usize = 300;
@@ -200,8 +211,10 @@ fn reports(wording: &Wording, round: &Round) -> Vec<String> {
             let Item::Candidate { candidate, .. } = item else {
                 return None;
             };
-            let people = round.candidate(candidate).reports.len();
-            let url = link(round, item).filter(|_| people > 0)?;
+            let reported = round.candidate(candidate);
+            let people = reported.reports.len();
+            let stands = people > 0 && reported.withdrawn_at.is_none();
+            let url = link(round, item).filter(|_| stands)?;
             Some(wording.say(
                 "status-report",
                 &[("people", people.into()), ("url", url.into())],
@@ -218,6 +231,7 @@ fn can_do(wording: &Wording, round: &Round) -> String {
             wording.say("can-do-drafting", &[])
         }
         Phase::Drafting { .. } => wording.say("can-do-failed", &[]),
+        Phase::Review { .. } => wording.say("can-do-review", &[]),
         Phase::Rating { .. } => wording.say("can-do-rating", &[]),
         Phase::Concluded { .. } => wording.say("can-do-concluded", &[]),
         Phase::Cancelled { .. } => wording.say("can-do-cancelled", &[]),

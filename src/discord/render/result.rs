@@ -5,7 +5,7 @@ use super::phrases::{excerpt, on, person, quote, spread};
 use super::standing::{Standing, certainty, chart, rated, standings};
 use super::{Button, Embed, Look};
 use crate::deliberation::outcome::{Outcome, Spread};
-use crate::deliberation::round::{Act, Round, RoundResult, Verdict};
+use crate::deliberation::round::{Act, Opinion, Round, RoundResult, Verdict};
 use crate::discord::custom_id::CustomId;
 use crate::discord::neutral;
 use crate::discord::wording::Wording;
@@ -142,13 +142,18 @@ fn notes(
         ));
     }
     let read = winner.candidate.provenance.opinions_read.len();
-    let opinions = round.opinions.values().filter(|opinion| !opinion.late);
-    let opinions = opinions.count();
+    let of_use = |opinion: &&Opinion| !opinion.late && !opinion.left_out;
+    let opinions = round.opinions.values().filter(of_use).count();
     if read < opinions {
         lines.push(wording.say(
             "result-subsets",
             &[("read", read.into()), ("opinions", opinions.into())],
         ));
+    }
+    let left_out = |opinion: &&Opinion| opinion.left_out && !opinion.late;
+    let left_out = round.opinions.values().filter(left_out).count();
+    if left_out > 0 {
+        lines.push(wording.say("result-left-out", &[("opinions", left_out.into())]));
     }
     let late = round
         .opinions
@@ -252,5 +257,14 @@ fn act(wording: &Wording, act: &Act, who: &str) -> String {
         Act::Answered => wording.say("log-answered", &[("who", who.into())]),
         Act::CandidateWithdrawn(_) => wording.say("log-candidate-withdrawn", &[]),
         Act::RetriedDrafting => wording.say("log-retried", &[("who", who.into())]),
+        Act::Withheld(_) => wording.say("log-withheld", &[("who", who.into())]),
+        Act::Reviewed => wording.say("log-reviewed", &[("who", who.into())]),
+        Act::Kept(_) => wording.say("log-kept", &[("who", who.into())]),
+        Act::Withdrawn(_) => wording.say("log-withdrawn", &[("who", who.into())]),
+        Act::Redrafted => wording.say("log-redrafted", &[("who", who.into())]),
+        Act::RedraftedWithout { opinions, .. } => wording.say(
+            "log-redrafted-without",
+            &[("who", who.into()), ("opinions", (*opinions).into())],
+        ),
     }
 }

@@ -56,6 +56,7 @@ pub fn terms(rating: RatingMode) -> Terms {
         training: false,
         admission: Admission::Everyone,
         experiment: false,
+        review: false,
     }
 }
 
@@ -149,6 +150,7 @@ pub fn draft(round: &mut Round, candidates: &[&str]) {
             .collect(),
         withdrawn_at: None,
         reports: Vec::new(),
+        kept: false,
     });
     let made = made.collect();
     let mut rng = StdRng::seed_from_u64(1);

@@ -36,6 +36,7 @@ pub fn state(wording: &Wording, view: &View<'_>) -> String {
             }
             lines
         }
+        Phase::Review { .. } => vec![wording.say("state-review", &[])],
         Phase::Posting { .. } => vec![wording.say("state-posting", &[])],
         Phase::Rating { .. } => rating(wording, round),
         Phase::Concluded { at, result } => vec![
@@ -95,6 +96,7 @@ pub fn phase(wording: &Wording, round: &Round) -> String {
         }
         Phase::TooFew { .. } => wording.say("phase-too-few", &[]),
         Phase::Drafting { .. } | Phase::Posting { .. } => wording.say("phase-drafting", &[]),
+        Phase::Review { .. } => wording.say("phase-review", &[]),
         Phase::Rating { closes, .. } => wording.say(
             "phase-rating",
             &[(
@@ -120,12 +122,13 @@ fn drafting(
     retry_at: Option<Time>,
 ) -> Vec<String> {
     let mut lines = Vec::new();
-    if round.stages.is_empty() {
-        // No draft reads the opinion of somebody who joined meanwhile.
-        let opinions = round.opinions.values().filter(|opinion| !opinion.late);
-        lines.push(wording.say("state-drafting", &[("opinions", opinions.count().into())]));
-    } else {
+    let opinions = round.read_opinions().count();
+    if round.is_being_revised() {
         lines.push(wording.say("state-revising", &[]));
+    } else if round.stages.is_empty() {
+        lines.push(wording.say("state-drafting", &[("opinions", opinions.into())]));
+    } else {
+        lines.push(wording.say("state-redrafting", &[("opinions", opinions.into())]));
     }
     match (retry_at, progress.position) {
         (Some(retry_at), _) => lines.push(wording.say(

@@ -20,7 +20,7 @@ use crate::deliberation::round::{
 use crate::discord::custom_id::{CustomId, item_of};
 use crate::facilitator::platform::Progress;
 
-fn drawn(round: &Round, item: Item) -> Look {
+pub(super) fn drawn(round: &Round, item: Item) -> Look {
     look(&host(), &wording(), &view(round), item)
 }
 
@@ -65,7 +65,7 @@ pub(super) fn shows(look: &Look, phrases: &[&str]) {
 }
 
 #[track_caller]
-fn shows_nothing_of(look: &Look, phrases: &[&str]) {
+pub(super) fn shows_nothing_of(look: &Look, phrases: &[&str]) {
     let words = words(look);
     for phrase in phrases {
         assert!(!words.contains(phrase), "{phrase:?} stands in\n{words}");
@@ -894,6 +894,12 @@ fn everything(round: &Round) -> Vec<(Option<Item>, Look)> {
     ] {
         looks.push((None, opinion_refused(&wording, round, &refused, &text)));
     }
+    let candidates = (0..).map(CandidateKey).take(round.candidates.len());
+    for candidate in candidates {
+        looks.push((None, review(&wording, round, Some(candidate))));
+        looks.push((None, confirm_redraft(&wording, round, candidate)));
+    }
+    looks.push((None, review(&wording, round, None)));
     looks.push((None, why(&wording, round)));
     looks.push((None, opinion_withdrawn(&wording, round)));
     looks.push((None, status(&wording, &view, true)));
@@ -966,7 +972,7 @@ fn check_limits(item: Option<Item>, look: &Look) {
 }
 
 /// In every phase that a round passes through.
-fn check_everything(round: &Round) {
+pub(super) fn check_everything(round: &Round) {
     for (item, look) in everything(round) {
         check_limits(item, &look);
     }
@@ -1072,6 +1078,10 @@ proptest! {
             .map(|(nth, text)| format!("{nth}{text}"))
             .collect();
         let candidates: Vec<&str> = candidates.iter().map(String::as_str).collect();
+        let mut reviewed = round.clone();
+        reviewed.terms.review = true;
+        draft(&mut reviewed, &candidates);
+        check_everything(&reviewed);
         draft(&mut round, &candidates);
         let posted = round.stages[0].posted.clone();
         for (nth, key) in (0..).zip(&posted) {

@@ -199,6 +199,7 @@ pub fn phase_name(round: &Round) -> &'static str {
         Phase::Opinions { .. } => "opinions",
         Phase::TooFew { .. } => "too few",
         Phase::Drafting { .. } => "drafting",
+        Phase::Review { .. } => "review",
         Phase::Posting { .. } => "posting",
         Phase::Rating { .. } => "rating",
         Phase::Concluded { .. } => "concluded",
@@ -212,6 +213,11 @@ impl Platform for FakePlatform {
     fn look(&self, view: &View<'_>, item: Item) -> String {
         self.world().looks += 1;
         let phase = phase_name(view.round);
+        if let Item::Candidate { candidate, .. } = item
+            && view.round.candidate(candidate).withdrawn_at.is_some()
+        {
+            return format!("{phase}, withdrawn");
+        }
         if item != Item::Card {
             return phase.to_owned();
         }
@@ -405,6 +411,8 @@ pub struct Scripted {
     pub draftings: AtomicUsize,
     /// Of revisions: how many critiques the last one read.
     pub critiques: AtomicUsize,
+    /// How many opinions a draft reads; 0: all.
+    pub reads: AtomicUsize,
     /// Which version is active, by number.
     pub active: AtomicUsize,
     pub cannot_predict: AtomicBool,
@@ -450,9 +458,15 @@ impl Scripted {
                 self.go_on.notified().await;
             }
         }
+        let members: Vec<Member> = input.opinions.iter().map(|(member, _)| *member).collect();
+        let reads = match self.reads.load(Ordering::SeqCst) {
+            0 => members.len(),
+            reads => reads,
+        };
         let candidates = STATEMENTS.iter().skip(4 * input.stage).take(4);
         Ok(candidates
-            .map(|text| Candidate {
+            .enumerate()
+            .map(|(nth, text)| Candidate {
                 text: (*text).to_owned(),
                 provenance: Provenance {
                     generator: versions.generator.clone(),
@@ -461,7 +475,13 @@ impl Scripted {
                     seed,
                     temperature: 1.0,
                     top_p: 0.8,
-                    opinions_read: input.opinions.iter().map(|(member, _)| *member).collect(),
+                    opinions_read: members
+                        .iter()
+                        .copied()
+                        .cycle()
+                        .skip(nth)
+                        .take(reads)
+                        .collect(),
                     critiques_read: critiques_read.clone(),
                     drafted_at: Default::default(),
                     arm: None,
@@ -469,6 +489,7 @@ impl Scripted {
                 predictions: BTreeMap::new(),
                 withdrawn_at: None,
                 reports: Vec::new(),
+                kept: false,
             })
             .collect())
     }

@@ -12,6 +12,13 @@ async fn act(host: &Host, key: RoundKey) {
             host.write(key, 1..=3).await;
         }
         Phase::Opinions { .. } => host.close_early(key).await,
+        Phase::Review { .. } if round.shown(Item::Review { stage: 0 }).is_none() => {}
+        Phase::Review { .. } => {
+            let posted = host
+                .facilitator
+                .update(key, |round, now| round.post_reviewed(0, ORGANISER, now));
+            posted.await.unwrap().unwrap();
+        }
         Phase::Rating { .. } if round.shown(Item::RatingOpen { stage: 0 }).is_none() => {}
         Phase::Rating {
             complete_since: None,
@@ -22,8 +29,8 @@ async fn act(host: &Host, key: RoundKey) {
     }
 }
 
-/// Runs a round; stopped when the `stopped_at`th call of the platform comes, and started anew. How
-/// many calls there were.
+/// Runs a round whose candidates an organiser looks at first; stopped when the `stopped_at`th call of
+/// the platform comes, and started anew. How many calls there were.
 async fn run(stopped_at: Option<usize>, done_before: bool) -> usize {
     let mut host = Host::new().await;
     if let Some(stopped_at) = stopped_at {
@@ -37,7 +44,7 @@ async fn run(stopped_at: Option<usize>, done_before: bool) -> usize {
             }
         });
     }
-    let key = host.opens().await;
+    let key = host.opens_with(|terms| terms.review = true).await;
     let started = Instant::now();
     let round = loop {
         if host.platform.world().hangs {
@@ -58,7 +65,7 @@ async fn run(stopped_at: Option<usize>, done_before: bool) -> usize {
     assert!(round.result().is_some(), "stopped at {stopped_at:?}");
     assert_eq!(round.opinions.len(), 3);
     let items = round.board();
-    assert_eq!(items.len(), 6, "{items:?}");
+    assert_eq!(items.len(), 7, "{items:?}");
     for item in items {
         let messages = host.platform.of(key, item);
         assert_eq!(messages.len(), 1, "stopped at {stopped_at:?}: {item:?}");

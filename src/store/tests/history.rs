@@ -55,6 +55,7 @@ pub fn history(key: RoundKey, seed: u64) -> Vec<Round> {
             _ => Admission::HasRole(Role(rng.random())),
         },
         experiment: rng.random(),
+        review: rng.random(),
     };
     let round = Round::open(
         key,
@@ -148,6 +149,7 @@ impl History {
                 Some(Due::CloseRating) => self.step(|round, rng, now| {
                     round.close_rating(&THRESHOLDS, rng, now);
                 }),
+                None if matches!(self.round.phase, Phase::Review { .. }) => self.review(),
                 None if self.round.is_open()
                     && matches!(self.round.phase, Phase::TooFew { .. }) =>
                 {
@@ -185,6 +187,24 @@ impl History {
             let stage = round.stages.len();
             let candidates = (0..6).map(|_| candidate(members, rng, now)).collect();
             round.drafted(stage, candidates, rng, now);
+        });
+        self.show();
+    }
+
+    fn review(&mut self) {
+        let who = Member(self.rng.random());
+        let stage = (self.round.stages.len() - 1) as u8;
+        self.step(|round, rng, now| {
+            let candidate = *round.under_review().choose(rng).unwrap();
+            round.withhold(candidate, who, now).unwrap();
+        });
+        let anew = self.rng.random_bool(0.3);
+        self.step(|round, _, now| {
+            // Too often, or too few are left.
+            let redrafted = anew && round.redraft(stage, who, now).is_ok();
+            if !redrafted && round.post_reviewed(stage, who, now).is_err() {
+                round.cancel(who, now).unwrap();
+            }
         });
         self.show();
     }
@@ -241,9 +261,10 @@ impl History {
                 }
             });
         }
-        self.step(|round, rng, _| {
+        self.step(|round, rng, now| {
             let candidate = round.eligible()[0];
             round.report(candidate, Member(rng.random()));
+            round.keep(candidate, Member(rng.random()), now).unwrap();
         });
         let message = self.round.shown.last().unwrap().message;
         self.step(|round, _, now| round.message_deleted(message, now));
@@ -290,6 +311,7 @@ fn candidate(members: &[Member], rng: &mut StdRng, now: Time) -> Candidate {
         predictions: members.iter().map(|&m| (m, distribution(rng))).collect(),
         withdrawn_at: None,
         reports: Vec::new(),
+        kept: false,
     }
 }
 

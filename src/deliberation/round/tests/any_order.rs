@@ -74,6 +74,24 @@ enum Step {
         member: u64,
         candidate: u16,
     },
+    Withhold {
+        candidate: u16,
+    },
+    Keep {
+        candidate: u16,
+    },
+    PostReviewed {
+        stage: u8,
+    },
+    WithdrawCandidate {
+        candidate: u16,
+    },
+    Redraft {
+        stage: u8,
+    },
+    RedraftWithout {
+        candidate: u16,
+    },
     Extend {
         minutes: i64,
     },
@@ -142,6 +160,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(member, length)| Step::Criticise { member, length }),
         1 => (member(), candidate())
             .prop_map(|(member, candidate)| Step::Report { member, candidate }),
+        2 => candidate().prop_map(|candidate| Step::Withhold { candidate }),
+        1 => candidate().prop_map(|candidate| Step::Keep { candidate }),
+        4 => (0..3u8).prop_map(|stage| Step::PostReviewed { stage }),
+        1 => candidate().prop_map(|candidate| Step::WithdrawCandidate { candidate }),
+        1 => (0..3u8).prop_map(|stage| Step::Redraft { stage }),
+        2 => candidate().prop_map(|candidate| Step::RedraftWithout { candidate }),
         2 => prop_oneof![1..200i64, Just(i64::MAX / 60_000), Just(-5)]
             .prop_map(|minutes| Step::Extend { minutes }),
         2 => Just(Step::CloseEarly),
@@ -284,6 +308,26 @@ impl Scene {
             Step::Report { member, candidate } => {
                 round.report(CandidateKey(candidate), Member(member));
             }
+            Step::Withhold { candidate } => {
+                return round
+                    .withhold(CandidateKey(candidate), ORGANISER, now)
+                    .is_ok();
+            }
+            Step::Keep { candidate } => {
+                return round.keep(CandidateKey(candidate), ORGANISER, now).is_ok();
+            }
+            Step::PostReviewed { stage } => {
+                return round.post_reviewed(stage, ORGANISER, now).is_ok();
+            }
+            Step::WithdrawCandidate { candidate } => {
+                let candidate = CandidateKey(candidate);
+                return round.withdraw_candidate(candidate, ORGANISER, now).is_ok();
+            }
+            Step::Redraft { stage } => return round.redraft(stage, ORGANISER, now).is_ok(),
+            Step::RedraftWithout { candidate } => {
+                let candidate = CandidateKey(candidate);
+                return round.redraft_without(candidate, ORGANISER, now).is_ok();
+            }
             Step::Extend { minutes } => {
                 return round
                     .extend(ORGANISER, TimeDelta::minutes(minutes), now)
@@ -339,6 +383,11 @@ impl Scene {
                 let candidates = (0..usize::from(drafts))
                     .map(|n| {
                         let mut candidate = self.candidate(STATEMENTS[(n * 3 + 2) % 8]);
+                        // Two of them at most, so that others are left.
+                        let read = &mut candidate.provenance.opinions_read;
+                        let skipped = n % read.len();
+                        read.rotate_left(skipped);
+                        read.truncate(2);
                         let distributions = [sure(3), sure(6), unsure()].into_iter().cycle();
                         candidate.predictions =
                             members.iter().copied().zip(distributions.skip(n)).collect();
@@ -427,7 +476,14 @@ fn assert_holds(round: &Round) {
         assert!(rating.again.is_none() || round.terms.training);
     }
     for stage in &round.stages {
-        assert!((1..=6).contains(&stage.posted.len()));
+        let came_to_nothing =
+            stage.rating_opened_at.is_none() && (stage.set_aside || !round.is_open());
+        assert!((1..=6).contains(&stage.posted.len()) || came_to_nothing);
+    }
+    for shown in &round.shown {
+        if let Item::Candidate { candidate, .. } = shown.item {
+            assert!(round.was_posted(candidate));
+        }
     }
     if let Some(stage) = round.stages.first() {
         let texts = stage.posted.iter().map(|key| &round.candidate(*key).text);
@@ -438,7 +494,18 @@ fn assert_holds(round: &Round) {
     }
 
     match &round.phase {
-        Phase::Drafting { .. } => assert!(!round.draft_input().unwrap().opinions.is_empty()),
+        Phase::Drafting { .. } => {
+            let input = round.draft_input().unwrap();
+            let left_out = round.opinions.values().any(|opinion| opinion.left_out);
+            let revised = input.revision.is_some() && !left_out;
+            let fewest = if revised { 1 } else { 3 };
+            assert!(input.opinions.len() >= fewest);
+        }
+        Phase::Review { withheld, .. } => {
+            let candidates = round.under_review();
+            assert!(!candidates.is_empty());
+            assert!(withheld.iter().all(|key| candidates.contains(key)));
+        }
         Phase::Posting { .. } => assert!(!round.eligible().is_empty()),
         Phase::Rating { complete_since, .. } => {
             assert!(!round.eligible().is_empty());
@@ -487,6 +554,7 @@ proptest! {
         revisions in 0..3u8,
         private: bool,
         training: bool,
+        review: bool,
         welfare in prop::sample::select(vec!["utilitarian", "nash", "rawlsian"]),
     ) {
         let terms = |terms: &mut Terms| {
@@ -495,6 +563,7 @@ proptest! {
             terms.welfare = welfare.parse().unwrap();
             terms.posted = 3.try_into().unwrap();
             terms.training = training;
+            terms.review = review;
             if private {
                 terms.rating = RatingMode::Private;
             }
@@ -502,7 +571,7 @@ proptest! {
         let mut scene = match begins {
             0 => Scene::open_with(terms),
             1 => Scene::drafting(4, terms),
-            _ => Scene::rating_with(&[[3, 6, 1, 4]; 4], terms),
+            _ => Scene::rating_with(&[[3, 6, 1, 4]; 7], terms),
         };
         scene.rng = StdRng::seed_from_u64(seed);
         for step in steps {

@@ -277,9 +277,13 @@ fn a_round_that_does_not_go_on_is_over_some_day() {
     assert!(matches!(too_few.round.phase, Phase::TooFew { .. }));
     let mut posting = Scene::drafting(5, |_| {});
     posting.draft(&[[4; 3]; 5]);
+    let mut review = Scene::drafting(5, |terms| terms.review = true);
+    review.draft(&[[4; 3]; 5]);
+    assert!(matches!(review.round.phase, Phase::Review { .. }));
     for (mut scene, due, why) in [
         (too_few, Due::CloseOpinions, Cancellation::TooFew),
         (posting, Due::OpenRating, Cancellation::Stalled),
+        (review, Due::OpenRating, Cancellation::Stalled),
     ] {
         let deadline = scene.now + LONGEST_PHASE;
         assert_eq!(scene.round.next_deadline(), Some(deadline));
