@@ -115,6 +115,10 @@ impl Models for LocalModels {
             let drafted = within("models.draft_within", limit, candidates).await;
             if is_too_slow(&drafted) {
                 self.resident.forget_generator(&versions.generator);
+                if input.experiment {
+                    // Either may be the one that does not answer.
+                    self.resident.forget_generator(&VersionId::Base.to_string());
+                }
             }
             drafted
         }
