@@ -2,7 +2,7 @@
 
 mod judge;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,14 +11,14 @@ use accord::config::Config;
 use accord::deliberation::record::Deliberation;
 use accord::experiment::ballots::ballots;
 use accord::experiment::case::{Baselines, Case, Ratings, Written};
-use accord::experiment::independence::{Corpus, Models, warnings};
+use accord::experiment::independence::{Known, Models, warnings};
 use accord::experiment::log::Log;
 use accord::experiment::produce::{key, rate, write, write_baselines};
 use accord::experiment::report::{Report, Setup, report};
 use accord::inference::drafting::{DraftingSettings, NothingUsable};
 use accord::inference::model_files::{sha256_of_bytes, write_file};
-use accord::training::card::{Card, Kind, template_hashes};
-use accord::training::versions::Serving;
+use accord::training::card::{Card, Kind, question_hash, template_hashes};
+use accord::training::versions::{Serving, VersionId};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -381,18 +381,34 @@ fn cases(
 }
 
 fn warnings_of(config: &Config, models: &ChosenModels, cases: &[Case]) -> Result<Vec<String>> {
-    let rows = input::shipped_corpus(config)?;
-    let corpus = Corpus::new(
-        sha256_of_bytes(config.text(CORPUS)?.as_bytes()),
-        rows.iter().map(|row| row.question.as_str()),
-    );
+    let corpus = input::shipped_corpus(config)?;
+    let mut known = Known {
+        corpus_sha256: sha256_of_bytes(config.text(CORPUS)?.as_bytes()),
+        corpus: corpus
+            .iter()
+            .map(|row| question_hash(&row.question))
+            .collect(),
+        versions: Vec::new(),
+        shipped: BTreeSet::new(),
+    };
+    for kind in Kind::ALL {
+        for listed in config.versions(kind)?.list()? {
+            let Ok(Some(card)) = listed.card else {
+                continue;
+            };
+            if listed.id == VersionId::Shipped {
+                known.shipped.insert(card.adapter.sha256.clone());
+            }
+            known.versions.push(card);
+        }
+    }
     let models = Models {
         generator: card(&models.generator),
         ranking: card(&models.ranking),
         judge: card(&models.judge),
     };
     let asked = cases.iter().map(|case| case.deliberation.question.as_str());
-    Ok(warnings(models, &corpus, asked))
+    Ok(warnings(models, &known, asked))
 }
 
 /// `None` of a base model.
