@@ -66,6 +66,9 @@ pub fn warnings<'a>(
                 .to_owned(),
         );
     }
+    if let (Some(generator), Some(judge)) = (generator, judge) {
+        warnings.extend(style(generator, judge, known));
+    }
     let asked: BTreeSet<String> = questions.map(question_hash).collect();
     for (what, card) in [
         ("generator", generator),
@@ -93,6 +96,19 @@ fn shared(ranking: &Card, judge: &Card, known: &Known) -> String {
         ),
         None => "Whether the judge and the ranking model were trained on the same questions is not known from their cards.".to_owned(),
     }
+}
+
+/// Nothing where the two have no question in common.
+fn style(generator: &Card, judge: &Card, known: &Known) -> Option<String> {
+    let both = trained_on(generator, known).zip(trained_on(judge, known));
+    let questions = match both.map(|(one, other)| one.intersection(&other).count()) {
+        Some(0) => return None,
+        Some(shared) => format!("on {shared} of the questions"),
+        None => "perhaps on questions (their cards do not tell)".to_owned(),
+    };
+    Some(format!(
+        "The generator learned to write from good statements {questions} whose ratings taught the judge: `sft` and `accord` may win against the base model's arms, `zero-shot` and `few-shot`, since the judge knows their style."
+    ))
 }
 
 /// The hashes of the questions that a version was trained on, and those that it began with; `None`
@@ -183,8 +199,17 @@ mod tests {
     }
 
     fn said(ranking: Option<&Card>, judge: Option<&Card>, asked: &[String]) -> String {
+        said_of(None, ranking, judge, asked)
+    }
+
+    fn said_of(
+        generator: Option<&Card>,
+        ranking: Option<&Card>,
+        judge: Option<&Card>,
+        asked: &[String],
+    ) -> String {
         let models = Models {
-            generator: None,
+            generator,
             ranking,
             judge,
         };
@@ -212,6 +237,15 @@ mod tests {
         unknown.data.questions.clear();
         unknown.data.files[0].sha256 = "another".to_owned();
         assert!(said(Some(&unknown), Some(&other), &[]).contains("is not known"));
+    }
+
+    #[test]
+    fn a_generator_that_learned_what_taught_the_judge_is_named() {
+        let (half, other, shipped) = (trained(0..9), trained(9..20), shipped());
+        let said = |generator| said_of(generator, Some(&other), Some(&half), &[]);
+        assert!(said(Some(&shipped)).contains("good statements on 9 of the questions"));
+        assert!(!said(Some(&other)).contains("good statements"));
+        assert!(!said(None).contains("good statements"));
     }
 
     #[test]
