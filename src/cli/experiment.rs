@@ -92,15 +92,20 @@ pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Resu
         rows: &rows,
     };
     let written: Log<Written> = folder
-        .written(
-            config,
-            &models,
-            &drafting,
-            excluding,
-            args.seed,
-            &mut all_usable,
-        )
+        .written(config, &models, &drafting, excluding, args.seed)
         .await?;
+    let mut without_drafts = 0;
+    for (key, place, _) in &rows {
+        let Written {
+            drafts, rejected, ..
+        } = &written.rows[key];
+        if drafts.is_empty() {
+            let drafts = *rejected;
+            input::report_bad_row(place, &NothingUsable { drafts }.to_string());
+            without_drafts += 1;
+            all_usable = false;
+        }
+    }
     let baselines: Log<Baselines> = folder
         .baselines(config, &models, &written, &drafting, args.seed)
         .await?;
@@ -119,6 +124,7 @@ pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Resu
     );
     let setup = Setup {
         data: file_name(&args.data),
+        without_drafts,
         seed: args.seed,
         candidates: drafting.candidates,
         excluding,
@@ -279,7 +285,6 @@ impl<'a> Folder<'a> {
         drafting: &DraftingSettings,
         excluding: usize,
         seed: u64,
-        all_usable: &mut bool,
     ) -> Result<Log<Written>> {
         let (mut log, open) = self.open("drafts.jsonl", |_| true, "drafts")?;
         if open.is_empty() {
@@ -288,16 +293,10 @@ impl<'a> Folder<'a> {
         let generator = engines::generator_of(config, &models.generator).await?;
         let each = drafting.candidates + excluding;
         let bar = progress_bar("drafts", open.len() * each)?;
-        for (number, (key, place, deliberation)) in open.into_iter().enumerate() {
+        for (number, (key, _, deliberation)) in open.into_iter().enumerate() {
             let drafted = |settled| bar.set_position((number * each + settled) as u64);
-            match write(&generator, deliberation, drafting, excluding, seed, drafted).await {
-                Ok(written) => log.append(key, &written)?,
-                Err(error) if error.is::<NothingUsable>() => {
-                    *all_usable = false;
-                    bar.suspend(|| input::report_bad_row(place, &error.to_string()));
-                }
-                Err(error) => return Err(error),
-            }
+            let written = write(&generator, deliberation, drafting, excluding, seed, drafted);
+            log.append(key, &written.await?)?;
         }
         bar.finish_and_clear();
         Ok(log)
@@ -311,7 +310,7 @@ impl<'a> Folder<'a> {
         drafting: &DraftingSettings,
         seed: u64,
     ) -> Result<Log<Baselines>> {
-        let is_wanted = |key: &str| written.rows.contains_key(key);
+        let is_wanted = |key: &str| !written.rows[key].drafts.is_empty();
         let (mut log, open) = self.open("baselines.jsonl", is_wanted, "base model")?;
         if open.is_empty() {
             return Ok(log);

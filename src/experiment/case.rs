@@ -29,7 +29,7 @@ pub struct Case {
 /// exclusion study.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Written {
-    /// At least one.
+    /// At least one, or else there is no [`Case`]: none of them could stand as a candidate.
     pub drafts: Vec<Candidate>,
     /// `None` in a group that would be too small without one member.
     pub excluded: Option<Excluded>,

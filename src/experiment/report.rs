@@ -22,6 +22,9 @@ use markdown::{counted, figure, percent, range, table, win_rate_cells};
 pub struct Setup {
     /// The name of the file.
     pub data: String,
+    /// Deliberations for which the generator wrote nothing that can stand as a candidate; there is no
+    /// case of them.
+    pub without_drafts: usize,
     pub seed: u64,
     /// So many drafts were asked for, for each deliberation.
     pub candidates: usize,
@@ -83,6 +86,7 @@ pub fn report(cases: &[Case], setup: &Setup) -> Report {
 fn introduction(cases: &[Case], setup: &Setup) -> String {
     let Setup {
         data,
+        without_drafts,
         seed,
         candidates,
         examples,
@@ -106,6 +110,17 @@ fn introduction(cases: &[Case], setup: &Setup) -> String {
     let (zero, few) = (missing(Arm::ZeroShot), missing(Arm::FewShot));
     let drafts: usize = cases.iter().map(|case| case.written.drafts.len()).sum();
     let deliberations = counted(cases.len(), "deliberation");
+    let left_out = match without_drafts {
+        0 => String::new(),
+        _ => format!(
+            "\
+**Left out: {} of the file**, for which not one draft of {generator} could stand as a candidate.
+No figure below counts them, and so none counts them against its arms.
+
+",
+            counted(*without_drafts, "deliberation")
+        ),
+    };
     format!(
         "\
 # Does the fine-tuned, ranked statement win?
@@ -116,7 +131,7 @@ all welfare functions and ranked by {ranking} ({drafts} of {} could stand as can
 A draft that cannot stand as a candidate is drawn again, in every arm; in {zero} deliberations the
 zero-shot arm had none that could, in {few} the few-shot arm: these do not count in its comparisons.
 
-The judge is {judge}. **It is a model: no person has judged these statements.** Where the models were
+{left_out}The judge is {judge}. **It is a model: no person has judged these statements.** Where the models were
 trained on invented ratings, it tells which statement such ratings would favour, and no more.
 
 {warnings}",
@@ -424,6 +439,7 @@ mod tests {
     fn setup() -> Setup {
         Setup {
             data: "held-out.jsonl".to_owned(),
+            without_drafts: 0,
             seed: 7,
             candidates: 3,
             excluding: 1,
@@ -473,6 +489,20 @@ mod tests {
             assert!(markdown.contains(&format!("({name})")));
             assert!(!chart.to_png(0.5).is_empty());
         }
+    }
+
+    #[test]
+    fn deliberations_without_drafts_are_counted() {
+        let complete = report(&cases(2, 6.0), &setup()).markdown;
+        assert!(!complete.contains("Left out: "), "{complete}");
+        let setup = Setup {
+            without_drafts: 3,
+            ..setup()
+        };
+        let markdown = report(&cases(2, 6.0), &setup).markdown;
+        let expected =
+            "**Left out: 3 deliberations of the file**, for which not one draft of the generator";
+        assert!(markdown.contains(expected), "{markdown}");
     }
 
     #[test]
