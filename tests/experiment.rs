@@ -88,7 +88,7 @@ fn an_experiment_that_is_killed_goes_on_and_its_ballots_are_counted() {
     assert_eq!(refused.status.code(), Some(1));
     let error = stderr(&refused);
     assert!(
-        error.contains("begun with other settings (seed)"),
+        error.contains("begun with other settings (writing: seed)"),
         "{error}"
     );
 
@@ -149,8 +149,6 @@ fn count_ballots(case: &Case, folder: &Path) {
 fn models_trained_on_halves_have_no_question_in_common() {
     let case = Case::new();
     let halves = case.path("halves");
-    fs::create_dir(&halves).unwrap();
-    case.write_drafts(&halves);
     let home = case.path("home/data");
     fs::create_dir_all(&home).unwrap();
     let corpus = include_str!("../config/data/deliberations.jsonl");
@@ -165,6 +163,11 @@ fn models_trained_on_halves_have_no_question_in_common() {
             .env("ACCORD_TRAINING__REWARD__EPOCHS", "2");
         command
     };
+    // As if it had been killed after the drafts: an experiment that finds no judge has begun.
+    let mut begun = case.experiment("halves", &["--judge", "nobody"]);
+    begun.env("ACCORD_DATA_DIR", case.path("home"));
+    assert_eq!(run(begun).status.code(), Some(1));
+    case.write_drafts(&halves);
     finish(command());
     let report = fs::read_to_string(halves.join("report.md")).unwrap();
     let apart = "The judge and the ranking model were trained on different questions.";

@@ -1,6 +1,7 @@
 //! `accord experiment`: whether the fine-tuned, ranked statement wins.
 
 mod judge;
+mod settings;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
@@ -79,13 +80,22 @@ pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Resu
     );
     let _lock = lock(&args.out)?;
 
-    let models = judge::choose(&args, config, settings.as_deref()).await?;
     let mut drafting = config.generator.clone();
     if let Some(candidates) = args.candidates {
         drafting.candidates = candidates.into();
     }
     let excluding = EXCLUDING.min(drafting.candidates);
-    check_settings(&args, config, &models, &drafting)?;
+    let generator = engines::choose(config, Kind::Generator).await?;
+    let mut begun = settings::Begun::read(&args.out)?;
+    let writing = writing(&args, config, &generator, &drafting)?;
+    begun.go_on("writing", &[DRAFTS, BASELINES], writing)?;
+    // Before a model is trained for half an hour.
+    begun.go_on("rating", &[RANKING, JUDGE], rating(config)?)?;
+    begun.go_on("halves", &[RANKING], args.halves.into())?;
+    begun.go_on("judge_trained", &[JUDGE], args.judge.is_none().into())?;
+    let models = judge::choose(&args, config, settings.as_deref(), generator).await?;
+    begun.go_on("ranking", &[RANKING], adapter(&models.ranking))?;
+    begun.go_on("judge", &[JUDGE], adapter(&models.judge))?;
 
     let folder = Folder {
         path: &args.out,
@@ -114,8 +124,8 @@ pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Resu
             .ratings(config, model, name, what, &written, &baselines)
             .await
     };
-    let ranking = ratings("ranking.jsonl", &models.ranking, "ranking").await?;
-    let judged = ratings("judge.jsonl", &models.judge, "judging").await?;
+    let ranking = ratings(RANKING, &models.ranking, "ranking").await?;
+    let judged = ratings(JUDGE, &models.judge, "judging").await?;
 
     let cases = cases(&rows, written, baselines, ranking, judged)?;
     ensure!(
@@ -160,6 +170,10 @@ pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Resu
     })
 }
 
+const DRAFTS: &str = "drafts.jsonl";
+const BASELINES: &str = "baselines.jsonl";
+const RANKING: &str = "ranking.jsonl";
+const JUDGE: &str = "judge.jsonl";
 const REPORT: &str = "report.md";
 pub const BALLOTS: &str = "ballots.jsonl";
 pub const KEY: &str = "key.jsonl";
@@ -186,19 +200,13 @@ fn lock(out: &Path) -> Result<File> {
     }
 }
 
-/// An experiment goes on only with what it began with.
-fn check_settings(
+/// What the drafts depend on, and the ballots.
+fn writing(
     args: &Args,
     config: &Config,
-    models: &ChosenModels,
+    generator: &Chosen,
     drafting: &DraftingSettings,
-) -> Result<()> {
-    let templates =
-        [Kind::Generator, Kind::Reward].map(|kind| template_hashes(kind, |name| config.text(name)));
-    let [writing, rating] = templates;
-    let sources =
-        [Kind::Generator, Kind::Reward].map(|kind| config.models.source(kind).0.to_string());
-    let adapter = |chosen: &Chosen| card(chosen).map(|card| card.adapter.sha256.clone());
+) -> Result<Value> {
     let DraftingSettings {
         candidates,
         temperature,
@@ -207,7 +215,7 @@ fn check_settings(
         opinion_characters,
         redraws,
     } = drafting;
-    let settings = json!({
+    Ok(json!({
         "seed": args.seed,
         "candidates": candidates,
         "temperature": temperature,
@@ -215,36 +223,24 @@ fn check_settings(
         "max_tokens": max_tokens,
         "opinion_characters": opinion_characters,
         "redraws": redraws,
-        "models": sources,
-        "generator": adapter(&models.generator),
-        "ranking": adapter(&models.ranking),
-        "judge": adapter(&models.judge),
-        "templates": [writing?, rating?],
-    });
-    let path = args.out.join(SETTINGS);
-    if !path.exists() {
-        return write_file(&args.out, SETTINGS, settings.to_string().as_bytes())
-            .with_context(|| format!("cannot write in {}", args.out.display()));
-    }
-    let before: Value = serde_json::from_slice(&std::fs::read(&path)?)
-        .with_context(|| format!("{} is damaged; choose another folder", path.display()))?;
-    let changed: Vec<&str> = settings
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, value)| before.get(name) != Some(value))
-        .map(|(name, _)| name.as_str())
-        .collect();
-    ensure!(
-        changed.is_empty(),
-        "the experiment in {} was begun with other settings ({}): set them back, or choose another folder",
-        args.out.display(),
-        changed.join(", ")
-    );
-    Ok(())
+        "model": config.models.source(Kind::Generator).0.to_string(),
+        "adapter": adapter(generator),
+        "templates": template_hashes(Kind::Generator, |name| config.text(name))?,
+    }))
 }
 
-const SETTINGS: &str = "settings.json";
+/// What both models that rate depend on, but for their adapters.
+fn rating(config: &Config) -> Result<Value> {
+    Ok(json!({
+        "model": config.models.source(Kind::Reward).0.to_string(),
+        "templates": template_hashes(Kind::Reward, |name| config.text(name))?,
+    }))
+}
+
+/// Its hash; null of a base model.
+fn adapter(chosen: &Chosen) -> Value {
+    card(chosen).map_or(Value::Null, |card| card.adapter.sha256.clone().into())
+}
 
 /// A deliberation, what it is filed under, and where it stands.
 type Row = (String, Place, Deliberation);
@@ -286,7 +282,7 @@ impl<'a> Folder<'a> {
         excluding: usize,
         seed: u64,
     ) -> Result<Log<Written>> {
-        let (mut log, open) = self.open("drafts.jsonl", |_| true, "drafts")?;
+        let (mut log, open) = self.open(DRAFTS, |_| true, "drafts")?;
         if open.is_empty() {
             return Ok(log);
         }
@@ -311,7 +307,7 @@ impl<'a> Folder<'a> {
         seed: u64,
     ) -> Result<Log<Baselines>> {
         let is_wanted = |key: &str| !written.rows[key].drafts.is_empty();
-        let (mut log, open) = self.open("baselines.jsonl", is_wanted, "base model")?;
+        let (mut log, open) = self.open(BASELINES, is_wanted, "base model")?;
         if open.is_empty() {
             return Ok(log);
         }

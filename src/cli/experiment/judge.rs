@@ -23,7 +23,12 @@ use super::{Args, ChosenModels, json_lines};
 ///
 /// # Errors
 /// A version that is missing or is of another base model; a training that failed.
-pub async fn choose(args: &Args, config: &Config, settings: Option<&Path>) -> Result<ChosenModels> {
+pub async fn choose(
+    args: &Args,
+    config: &Config,
+    settings: Option<&Path>,
+    generator: Chosen,
+) -> Result<ChosenModels> {
     let mut ranking = engines::choose(config, Kind::Reward).await?;
     let judge = match &args.judge {
         Some(name) => named(config, name).await?,
@@ -36,7 +41,7 @@ pub async fn choose(args: &Args, config: &Config, settings: Option<&Path>) -> Re
         }
     };
     Ok(ChosenModels {
-        generator: engines::choose(config, Kind::Generator).await?,
+        generator,
         base: Chosen {
             kind: Kind::Generator,
             serving: Serving::Base,
