@@ -5,12 +5,13 @@ mod settings;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use accord::config::Config;
 use accord::deliberation::record::Deliberation;
-use accord::experiment::ballots::ballots;
+use accord::experiment::ballots::{Ballot, Key, ballots, with_missing};
 use accord::experiment::case::{Baselines, Case, Ratings, Written};
 use accord::experiment::independence::{Known, Models, warnings};
 use accord::experiment::log::Log;
@@ -153,12 +154,13 @@ pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Resu
     for (name, chart) in charts {
         keep(name, chart.svg.as_bytes())?;
     }
-    // Those that people have filled in are not touched.
-    if !args.out.join(BALLOTS).exists() {
-        let (ballots, keys): (Vec<_>, Vec<_>) = ballots(&cases, args.seed).into_iter().unzip();
-        keep(KEY, &json_lines(&keys)?)?;
-        keep(BALLOTS, &json_lines(&ballots)?)?;
-    }
+    // What people have filled in stays as it is; deliberations may have come since.
+    let (ballots, keys): (Vec<_>, Vec<_>) = ballots(&cases, args.seed).into_iter().unzip();
+    let there = |name| read_or_nothing(&args.out.join(name));
+    let keys = with_missing(there(KEY)?, &keys, |key: &Key| &key.ballot);
+    keep(KEY, keys.context(KEY)?.as_bytes())?;
+    let ballots = with_missing(there(BALLOTS)?, &ballots, |ballot: &Ballot| &ballot.ballot);
+    keep(BALLOTS, ballots.context(BALLOTS)?.as_bytes())?;
     keep(REPORT, markdown.as_bytes())?;
     say(format!(
         "the report is in {}",
@@ -421,6 +423,13 @@ fn json_lines(rows: &[impl Serialize]) -> Result<Vec<u8>> {
         lines.push(b'\n');
     }
     Ok(lines)
+}
+
+fn read_or_nothing(path: &Path) -> Result<String> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        read => read.with_context(|| format!("cannot read {}", path.display())),
+    }
 }
 
 fn file_name(path: &Path) -> String {
