@@ -22,6 +22,7 @@ use accord::inference::model_files::{sha256_of_bytes, write_file};
 use accord::training::card::{Card, Kind, question_hash, template_hashes};
 use accord::training::versions::{Serving, VersionId};
 use anyhow::{Context, Result, bail, ensure};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -295,6 +296,7 @@ impl<'a> Folder<'a> {
             let drafted = |settled| bar.set_position((number * each + settled) as u64);
             let written = write(&generator, deliberation, drafting, excluding, seed, drafted);
             log.append(key, &written.await?)?;
+            tell(&bar, log.rows.len(), "drafts");
         }
         bar.finish_and_clear();
         Ok(log)
@@ -320,6 +322,7 @@ impl<'a> Folder<'a> {
             let row = write_baselines(&base, deliberation, &corpus, EXAMPLES, drafting, seed);
             log.append(key, &row.await?)?;
             bar.inc(1);
+            tell(&bar, log.rows.len(), "base model");
         }
         bar.finish_and_clear();
         Ok(log)
@@ -346,9 +349,17 @@ impl<'a> Folder<'a> {
             let ratings = rate(&model, deliberation, written, baselines).await?;
             log.append(key, &ratings)?;
             bar.inc(1);
+            tell(&bar, log.rows.len(), what);
         }
         bar.finish_and_clear();
         Ok(log)
+    }
+}
+
+/// Where there is no terminal to show a bar on.
+fn tell(bar: &ProgressBar, done: usize, what: &str) {
+    if bar.is_hidden() {
+        eprintln!("{what}: {done} done");
     }
 }
 
