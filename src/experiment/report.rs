@@ -208,21 +208,38 @@ fn comparison_table(comparisons: &[Comparison]) -> String {
 /// Nothing where no statement in the file carries an arm's label.
 fn given_ratings(cases: &[Case]) -> String {
     let given: Vec<ArmRatings> = cases.iter().map(|case| given(&case.deliberation)).collect();
+    let rated = given.iter().filter(|arms| !arms.is_empty()).count();
+    let unrated = cases.iter().zip(&given).filter(|(case, arms)| {
+        let mut statements = case.deliberation.statements.iter();
+        arms.is_empty() && statements.any(|statement| statement.arm.is_some())
+    });
+    let unrated = match unrated.count() {
+        0 => String::new(),
+        unrated => format!(
+            "\
+{} in the file with statements that name their arm and have no rating that belongs to an opinion, as
+`accord export` writes rounds that were rated by reaction: nothing is counted of these.
+",
+            counted(unrated, "deliberation")
+        ),
+    };
     let comparisons = compare_all(&given);
-    if comparisons.is_empty() {
-        return String::new();
-    }
-    let rounds = given.iter().filter(|arms| !arms.is_empty()).count();
-    format!(
-        "
-## Who wins, as people rated
-
+    let rated = match comparisons.is_empty() {
+        true => String::new(),
+        false => format!(
+            "\
 {} in the file with rated statements that name their arm. A member counts who rated both arms.
 
 {}",
-        counted(rounds, "deliberation"),
-        comparison_table(&comparisons)
-    )
+            counted(rated, "deliberation"),
+            comparison_table(&comparisons)
+        ),
+    };
+    let sections = [rated, unrated].into_iter().filter(|text| !text.is_empty());
+    match sections.collect::<Vec<String>>().join("\n") {
+        none if none.is_empty() => none,
+        sections => format!("\n## Who wins, as people rated\n\n{sections}"),
+    }
 }
 
 fn arms(cases: &[Case], judged: &[ArmRatings]) -> String {
@@ -489,6 +506,34 @@ mod tests {
             assert!(markdown.contains(&format!("({name})")));
             assert!(!chart.to_png(0.5).is_empty());
         }
+    }
+
+    #[test]
+    fn labels_without_ratings_are_told_and_not_counted() {
+        let mut cases = cases(2, 6.0);
+        for (case, rating) in cases.iter_mut().zip(["null", "7"]) {
+            let json = format!(
+                r#"{{"question": "Why?", "opinions": ["Because it is.", "I do not know.", "Nobody knows."],
+                    "statements": [{{"text": "A", "agreement": [{rating}, null, null], "arm": "accord"}},
+                                   {{"text": "B", "agreement": [{rating}, null, null], "arm": "sft"}}]}}"#
+            );
+            let read: crate::deliberation::record::Deliberation =
+                serde_json::from_str(&json).unwrap();
+            case.deliberation.statements = read.statements;
+        }
+        let nothing =
+            "1 deliberation in the file with statements that name their arm and have no rating";
+        let both = report(&cases, &setup()).markdown;
+        assert!(both.contains(nothing), "{both}");
+        assert!(
+            both.contains("1 deliberation in the file with rated statements"),
+            "{both}"
+        );
+        let unrated = report(&cases[..1], &setup()).markdown;
+        assert!(
+            unrated.contains(nothing) && !unrated.contains("with rated statements"),
+            "{unrated}"
+        );
     }
 
     #[test]
