@@ -509,6 +509,12 @@ rolled-back = The { $model } is { $to } again; it was { $from }.
 rollback-nothing = There is no version to go back to: the host's is active.
 # Experiment rounds: how often one arm's candidate was rated higher than another's.
 report-arms = Experiment rounds
+report-arms-models = With the generator { $generator } and the reward model { $rewardmodel }:
+report-arms-base = The base model is active: so accord is the best of its drafts, and zero-shot one of them.
+report-arms-others = { $rounds ->
+    [one] { $rounds } round with other models is not counted.
+   *[other] { $rounds } rounds with other models are not counted.
+  }
 report-arm-mean = { $ours } against { $theirs }, by the mean rating: { $figures }
 report-arm-minimum = { $ours } against { $theirs }, by the lowest rating: { $figures }
 report-arm-figures = won { $wins } of { $decided } ({ $share } %, 95 % interval { $low }–{ $high } %){ $ties ->
