@@ -348,7 +348,7 @@ fn excluded(found: &Exclusion, setup: &Setup) -> String {
 
 In {} one member, drawn by the seed, was left out without notice: {} drafts did not read that opinion,
 and the predicted ratings of the others alone chose the statement. The second row is the control: the
-same members, and a statement by as many drafts that read and counted everybody. Median agreement as
+same members, and a statement by as many drafts that read their opinions, chosen by everybody's. Median agreement as
 the judge rates; differences with intervals by bootstrap over deliberations.
 
 {}",
