@@ -148,7 +148,7 @@ terms-revisions =
         [one] It can be revised once with what those who disagree would change.
        *[other] It can be revised { $revisions } times with what those who disagree would change.
     }
-terms-experiment = **This is an experiment:** the candidates are written in different ways, one of them without the training that Accord's generator has. Which is which is shown when the round is over.
+terms-experiment = **This is an experiment:** the candidates are written in different ways. Which is which is shown when the round is over.
 card-privacy = What happens with your opinion
 privacy-use = It is used without your name, to write and rank drafts. What you write may shine through in them, so leave out what would give you away.
 privacy-readers = Members and moderators cannot read it. Whoever hosts the bot technically can.
