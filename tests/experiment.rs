@@ -1,5 +1,5 @@
 //! `accord experiment` and `accord ballots tally`: arms compared, interrupted and gone on with, judged
-//! by a model and by people.
+//! by a model and by people, with models that are trained for it.
 
 mod support;
 
@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use accord::deliberation::record::Deliberation;
+use accord::experiment::produce::key;
 use serde_json::{Value, json};
 use support::random_model::random_model;
 use tempfile::TempDir;
@@ -60,13 +62,13 @@ fn an_experiment_that_is_killed_goes_on_and_its_ballots_are_counted() {
         assert!(report.contains(&format!("({chart})")));
     }
 
-    // As if it had been killed in the second deliberation, in each of its parts.
+    // As if it had been killed in the second deliberation: while it was drafted, ranked and judged.
     let torn = case.path("torn");
     fs::create_dir(&torn).unwrap();
     for name in ["settings.json"].iter().chain(&LOGS) {
         let content = fs::read(killed.join(name)).unwrap();
         let kept = match *name {
-            "settings.json" => content.len(),
+            "settings.json" | "baselines.jsonl" => content.len(),
             _ => content.len() - 20,
         };
         fs::write(torn.join(name), &content[..kept]).unwrap();
@@ -86,12 +88,11 @@ fn an_experiment_that_is_killed_goes_on_and_its_ballots_are_counted() {
     assert_eq!(refused.status.code(), Some(1));
     let error = stderr(&refused);
     assert!(
-        error.contains("begun with other settings (seed)"),
+        error.contains("begun with other settings (writing: seed)"),
         "{error}"
     );
 
     count_ballots(&case, &killed);
-    trained_on_halves(&case, &killed);
 }
 
 /// Two raters, of whom one prefers whatever is not the full pipeline.
@@ -144,12 +145,10 @@ fn count_ballots(case: &Case, folder: &Path) {
 }
 
 /// With small models of random weights, and drafts that are there already.
-fn trained_on_halves(case: &Case, drafted: &Path) {
+#[test]
+fn models_trained_on_halves_have_no_question_in_common() {
+    let case = Case::new();
     let halves = case.path("halves");
-    fs::create_dir(&halves).unwrap();
-    for log in &LOGS[..2] {
-        fs::copy(drafted.join(log), halves.join(log)).unwrap();
-    }
     let home = case.path("home/data");
     fs::create_dir_all(&home).unwrap();
     let corpus = include_str!("../config/data/deliberations.jsonl");
@@ -164,6 +163,11 @@ fn trained_on_halves(case: &Case, drafted: &Path) {
             .env("ACCORD_TRAINING__REWARD__EPOCHS", "2");
         command
     };
+    // As if it had been killed after the drafts: an experiment that finds no judge has begun.
+    let mut begun = case.experiment("halves", &["--judge", "nobody"]);
+    begun.env("ACCORD_DATA_DIR", case.path("home"));
+    assert_eq!(run(begun).status.code(), Some(1));
+    case.write_drafts(&halves);
     finish(command());
     let report = fs::read_to_string(halves.join("report.md")).unwrap();
     let apart = "The judge and the ranking model were trained on different questions.";
@@ -187,7 +191,7 @@ struct Case {
 }
 
 impl Case {
-    /// Two deliberations of four members, of which one has statements that name their arm.
+    /// Two deliberations, of four members with statements that name their arm, and of three.
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dogs = json!({
@@ -211,23 +215,52 @@ impl Case {
                 "It is the best thing about my commute.",
                 "I work at the kiosk and hear it for nine hours a day.",
                 "Only if somebody tunes it.",
-                "Let people play at noon and in the evening.",
             ],
         });
         let data = support::write(folder.path(), "data.jsonl", &format!("{dogs}\n{piano}\n"));
         Self { folder, data }
     }
 
+    /// As if models had written them.
+    fn write_drafts(&self, folder: &Path) {
+        let candidate = |text: &str| json!({ "text": text, "seed": 1, "opinions_read": [0, 1, 2] });
+        let log = |row: Value| -> String {
+            let rows = rows(Path::new(&self.data)).into_iter().map(|deliberation| {
+                let mut row = row.clone();
+                let deliberation: Deliberation = serde_json::from_value(deliberation).unwrap();
+                row["key"] = json!(key(&deliberation));
+                format!("{row}\n")
+            });
+            rows.collect()
+        };
+        let drafts = json!({
+            "drafts": [candidate("We try it for a summer."), candidate("We ask the neighbours.")],
+            "excluded": null,
+            "rejected": 0,
+            "seconds": 1.0,
+        });
+        let baselines = json!({
+            "zero_shot": candidate("There are many views on this."),
+            "few_shot": candidate("Everybody gives way a little."),
+        });
+        support::write(folder, LOGS[0], &log(drafts));
+        support::write(folder, LOGS[1], &log(baselines));
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// With few and short drafts; the base model seldom ends so soon, and is not asked for long.
+    /// With few and short drafts and short examples; the base model seldom ends so soon, and is not
+    /// asked for long.
     fn experiment(&self, name: &str, options: &[&str]) -> Command {
         let out = self.path(name);
         let out = out.to_str().unwrap();
         let mut command = support::accord(&["experiment", "--data", &self.data, "--out", out]);
-        command.args(options).env("ACCORD_GENERATOR__REDRAWS", "1");
+        command
+            .args(options)
+            .env("ACCORD_GENERATOR__REDRAWS", "1")
+            .env("ACCORD_GENERATOR__OPINION_CHARACTERS", "100");
         command
     }
 }

@@ -171,7 +171,7 @@ terms-revisions =
        *[other] It can be revised { $revisions } times with what those who disagree would change.
     }
 terms-review = Organisers look at the candidates before they are posted, and can withhold one. They do not see who wrote what.
-terms-experiment = **This is an experiment:** the candidates are written in different ways, one of them without the training that Accord's generator has. Which is which is shown when the round is over.
+terms-experiment = **This is an experiment:** the candidates are written in different ways. Which is which is shown when the round is over.
 card-privacy = What happens with your opinion
 privacy-use = It is used without your name, to write and rank drafts. What you write may shine through in them, so leave out what would give you away.
 privacy-readers = Members and moderators cannot read it. Whoever hosts the bot technically can.
@@ -586,6 +586,12 @@ rolled-back = The { $model } is { $to } again; it was { $from }.
 rollback-nothing = There is no version to go back to: the host's is active.
 # Experiment rounds: how often one arm's candidate was rated higher than another's.
 report-arms = Experiment rounds
+report-arms-models = With the generator { $generator } and the reward model { $rewardmodel }:
+report-arms-base = The base model is active: so accord is the best of its drafts, and zero-shot one of them.
+report-arms-others = { $rounds ->
+    [one] { $rounds } round with other models is not counted.
+   *[other] { $rounds } rounds with other models are not counted.
+  }
 report-arm-mean = { $ours } against { $theirs }, by the mean rating: { $figures }
 report-arm-minimum = { $ours } against { $theirs }, by the lowest rating: { $figures }
 report-arm-figures = won { $wins } of { $decided } ({ $share } %, 95 % interval { $low }–{ $high } %){ $ties ->

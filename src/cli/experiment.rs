@@ -1,25 +1,28 @@
 //! `accord experiment`: whether the fine-tuned, ranked statement wins.
 
 mod judge;
+mod settings;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use accord::config::Config;
 use accord::deliberation::record::Deliberation;
-use accord::experiment::ballots::ballots;
+use accord::experiment::ballots::{Ballot, Key, ballots, with_missing};
 use accord::experiment::case::{Baselines, Case, Ratings, Written};
-use accord::experiment::independence::{Corpus, Models, warnings};
+use accord::experiment::independence::{Known, Models, warnings};
 use accord::experiment::log::Log;
 use accord::experiment::produce::{key, rate, write, write_baselines};
 use accord::experiment::report::{Report, Setup, report};
 use accord::inference::drafting::{DraftingSettings, NothingUsable};
 use accord::inference::model_files::{sha256_of_bytes, write_file};
-use accord::training::card::{Card, Kind, template_hashes};
-use accord::training::versions::Serving;
+use accord::training::card::{Card, Kind, question_hash, template_hashes};
+use accord::training::versions::{Serving, VersionId};
 use anyhow::{Context, Result, bail, ensure};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -79,28 +82,42 @@ pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Resu
     );
     let _lock = lock(&args.out)?;
 
-    let models = judge::choose(&args, config, settings.as_deref()).await?;
     let mut drafting = config.generator.clone();
     if let Some(candidates) = args.candidates {
         drafting.candidates = candidates.into();
     }
     let excluding = EXCLUDING.min(drafting.candidates);
-    check_settings(&args, config, &models, &drafting)?;
+    let generator = engines::choose(config, Kind::Generator).await?;
+    let mut begun = settings::Begun::read(&args.out)?;
+    let writing = writing(&args, config, &generator, &drafting)?;
+    begun.go_on("writing", &[DRAFTS, BASELINES], writing)?;
+    // Before a model is trained for half an hour.
+    begun.go_on("rating", &[RANKING, JUDGE], rating(config)?)?;
+    begun.go_on("halves", &[RANKING], args.halves.into())?;
+    begun.go_on("judge_trained", &[JUDGE], args.judge.is_none().into())?;
+    let models = judge::choose(&args, config, settings.as_deref(), generator).await?;
+    begun.go_on("ranking", &[RANKING], adapter(&models.ranking))?;
+    begun.go_on("judge", &[JUDGE], adapter(&models.judge))?;
 
     let folder = Folder {
         path: &args.out,
         rows: &rows,
     };
     let written: Log<Written> = folder
-        .written(
-            config,
-            &models,
-            &drafting,
-            excluding,
-            args.seed,
-            &mut all_usable,
-        )
+        .written(config, &models, &drafting, excluding, args.seed)
         .await?;
+    let mut without_drafts = 0;
+    for (key, place, _) in &rows {
+        let Written {
+            drafts, rejected, ..
+        } = &written.rows[key];
+        if drafts.is_empty() {
+            let drafts = *rejected;
+            input::report_bad_row(place, &NothingUsable { drafts }.to_string());
+            without_drafts += 1;
+            all_usable = false;
+        }
+    }
     let baselines: Log<Baselines> = folder
         .baselines(config, &models, &written, &drafting, args.seed)
         .await?;
@@ -109,8 +126,8 @@ pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Resu
             .ratings(config, model, name, what, &written, &baselines)
             .await
     };
-    let ranking = ratings("ranking.jsonl", &models.ranking, "ranking").await?;
-    let judged = ratings("judge.jsonl", &models.judge, "judging").await?;
+    let ranking = ratings(RANKING, &models.ranking, "ranking").await?;
+    let judged = ratings(JUDGE, &models.judge, "judging").await?;
 
     let cases = cases(&rows, written, baselines, ranking, judged)?;
     ensure!(
@@ -119,6 +136,7 @@ pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Resu
     );
     let setup = Setup {
         data: file_name(&args.data),
+        without_drafts,
         seed: args.seed,
         candidates: drafting.candidates,
         excluding,
@@ -137,12 +155,13 @@ pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Resu
     for (name, chart) in charts {
         keep(name, chart.svg.as_bytes())?;
     }
-    // Those that people have filled in are not touched.
-    if !args.out.join(BALLOTS).exists() {
-        let (ballots, keys): (Vec<_>, Vec<_>) = ballots(&cases, args.seed).into_iter().unzip();
-        keep(KEY, &json_lines(&keys)?)?;
-        keep(BALLOTS, &json_lines(&ballots)?)?;
-    }
+    // What people have filled in stays as it is; deliberations may have come since.
+    let (ballots, keys): (Vec<_>, Vec<_>) = ballots(&cases, args.seed).into_iter().unzip();
+    let there = |name| read_or_nothing(&args.out.join(name));
+    let keys = with_missing(there(KEY)?, &keys, |key: &Key| &key.ballot);
+    keep(KEY, keys.context(KEY)?.as_bytes())?;
+    let ballots = with_missing(there(BALLOTS)?, &ballots, |ballot: &Ballot| &ballot.ballot);
+    keep(BALLOTS, ballots.context(BALLOTS)?.as_bytes())?;
     keep(REPORT, markdown.as_bytes())?;
     say(format!(
         "the report is in {}",
@@ -154,6 +173,10 @@ pub async fn run(args: Args, config: &Config, settings: Option<PathBuf>) -> Resu
     })
 }
 
+const DRAFTS: &str = "drafts.jsonl";
+const BASELINES: &str = "baselines.jsonl";
+const RANKING: &str = "ranking.jsonl";
+const JUDGE: &str = "judge.jsonl";
 const REPORT: &str = "report.md";
 pub const BALLOTS: &str = "ballots.jsonl";
 pub const KEY: &str = "key.jsonl";
@@ -180,19 +203,13 @@ fn lock(out: &Path) -> Result<File> {
     }
 }
 
-/// An experiment goes on only with what it began with.
-fn check_settings(
+/// What the drafts depend on, and the ballots.
+fn writing(
     args: &Args,
     config: &Config,
-    models: &ChosenModels,
+    generator: &Chosen,
     drafting: &DraftingSettings,
-) -> Result<()> {
-    let templates =
-        [Kind::Generator, Kind::Reward].map(|kind| template_hashes(kind, |name| config.text(name)));
-    let [writing, rating] = templates;
-    let sources =
-        [Kind::Generator, Kind::Reward].map(|kind| config.models.source(kind).0.to_string());
-    let adapter = |chosen: &Chosen| card(chosen).map(|card| card.adapter.sha256.clone());
+) -> Result<Value> {
     let DraftingSettings {
         candidates,
         temperature,
@@ -201,7 +218,7 @@ fn check_settings(
         opinion_characters,
         redraws,
     } = drafting;
-    let settings = json!({
+    Ok(json!({
         "seed": args.seed,
         "candidates": candidates,
         "temperature": temperature,
@@ -209,36 +226,24 @@ fn check_settings(
         "max_tokens": max_tokens,
         "opinion_characters": opinion_characters,
         "redraws": redraws,
-        "models": sources,
-        "generator": adapter(&models.generator),
-        "ranking": adapter(&models.ranking),
-        "judge": adapter(&models.judge),
-        "templates": [writing?, rating?],
-    });
-    let path = args.out.join(SETTINGS);
-    if !path.exists() {
-        return write_file(&args.out, SETTINGS, settings.to_string().as_bytes())
-            .with_context(|| format!("cannot write in {}", args.out.display()));
-    }
-    let before: Value = serde_json::from_slice(&std::fs::read(&path)?)
-        .with_context(|| format!("{} is damaged; choose another folder", path.display()))?;
-    let changed: Vec<&str> = settings
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, value)| before.get(name) != Some(value))
-        .map(|(name, _)| name.as_str())
-        .collect();
-    ensure!(
-        changed.is_empty(),
-        "the experiment in {} was begun with other settings ({}): set them back, or choose another folder",
-        args.out.display(),
-        changed.join(", ")
-    );
-    Ok(())
+        "model": config.models.source(Kind::Generator).0.to_string(),
+        "adapter": adapter(generator),
+        "templates": template_hashes(Kind::Generator, |name| config.text(name))?,
+    }))
 }
 
-const SETTINGS: &str = "settings.json";
+/// What both models that rate depend on, but for their adapters.
+fn rating(config: &Config) -> Result<Value> {
+    Ok(json!({
+        "model": config.models.source(Kind::Reward).0.to_string(),
+        "templates": template_hashes(Kind::Reward, |name| config.text(name))?,
+    }))
+}
+
+/// Its hash; null of a base model.
+fn adapter(chosen: &Chosen) -> Value {
+    card(chosen).map_or(Value::Null, |card| card.adapter.sha256.clone().into())
+}
 
 /// A deliberation, what it is filed under, and where it stands.
 type Row = (String, Place, Deliberation);
@@ -279,25 +284,19 @@ impl<'a> Folder<'a> {
         drafting: &DraftingSettings,
         excluding: usize,
         seed: u64,
-        all_usable: &mut bool,
     ) -> Result<Log<Written>> {
-        let (mut log, open) = self.open("drafts.jsonl", |_| true, "drafts")?;
+        let (mut log, open) = self.open(DRAFTS, |_| true, "drafts")?;
         if open.is_empty() {
             return Ok(log);
         }
         let generator = engines::generator_of(config, &models.generator).await?;
         let each = drafting.candidates + excluding;
         let bar = progress_bar("drafts", open.len() * each)?;
-        for (number, (key, place, deliberation)) in open.into_iter().enumerate() {
+        for (number, (key, _, deliberation)) in open.into_iter().enumerate() {
             let drafted = |settled| bar.set_position((number * each + settled) as u64);
-            match write(&generator, deliberation, drafting, excluding, seed, drafted).await {
-                Ok(written) => log.append(key, &written)?,
-                Err(error) if error.is::<NothingUsable>() => {
-                    *all_usable = false;
-                    bar.suspend(|| input::report_bad_row(place, &error.to_string()));
-                }
-                Err(error) => return Err(error),
-            }
+            let written = write(&generator, deliberation, drafting, excluding, seed, drafted);
+            log.append(key, &written.await?)?;
+            tell(&bar, log.rows.len(), "drafts");
         }
         bar.finish_and_clear();
         Ok(log)
@@ -311,8 +310,8 @@ impl<'a> Folder<'a> {
         drafting: &DraftingSettings,
         seed: u64,
     ) -> Result<Log<Baselines>> {
-        let is_wanted = |key: &str| written.rows.contains_key(key);
-        let (mut log, open) = self.open("baselines.jsonl", is_wanted, "base model")?;
+        let is_wanted = |key: &str| !written.rows[key].drafts.is_empty();
+        let (mut log, open) = self.open(BASELINES, is_wanted, "base model")?;
         if open.is_empty() {
             return Ok(log);
         }
@@ -323,6 +322,7 @@ impl<'a> Folder<'a> {
             let row = write_baselines(&base, deliberation, &corpus, EXAMPLES, drafting, seed);
             log.append(key, &row.await?)?;
             bar.inc(1);
+            tell(&bar, log.rows.len(), "base model");
         }
         bar.finish_and_clear();
         Ok(log)
@@ -349,9 +349,17 @@ impl<'a> Folder<'a> {
             let ratings = rate(&model, deliberation, written, baselines).await?;
             log.append(key, &ratings)?;
             bar.inc(1);
+            tell(&bar, log.rows.len(), what);
         }
         bar.finish_and_clear();
         Ok(log)
+    }
+}
+
+/// Where there is no terminal to show a bar on.
+fn tell(bar: &ProgressBar, done: usize, what: &str) {
+    if bar.is_hidden() {
+        eprintln!("{what}: {done} done");
     }
 }
 
@@ -381,18 +389,34 @@ fn cases(
 }
 
 fn warnings_of(config: &Config, models: &ChosenModels, cases: &[Case]) -> Result<Vec<String>> {
-    let rows = input::shipped_corpus(config)?;
-    let corpus = Corpus::new(
-        sha256_of_bytes(config.text(CORPUS)?.as_bytes()),
-        rows.iter().map(|row| row.question.as_str()),
-    );
+    let corpus = input::shipped_corpus(config)?;
+    let mut known = Known {
+        corpus_sha256: sha256_of_bytes(config.text(CORPUS)?.as_bytes()),
+        corpus: corpus
+            .iter()
+            .map(|row| question_hash(&row.question))
+            .collect(),
+        versions: Vec::new(),
+        shipped: BTreeSet::new(),
+    };
+    for kind in Kind::ALL {
+        for listed in config.versions(kind)?.list()? {
+            let Ok(Some(card)) = listed.card else {
+                continue;
+            };
+            if listed.id == VersionId::Shipped {
+                known.shipped.insert(card.adapter.sha256.clone());
+            }
+            known.versions.push(card);
+        }
+    }
     let models = Models {
         generator: card(&models.generator),
         ranking: card(&models.ranking),
         judge: card(&models.judge),
     };
     let asked = cases.iter().map(|case| case.deliberation.question.as_str());
-    Ok(warnings(models, &corpus, asked))
+    Ok(warnings(models, &known, asked))
 }
 
 /// `None` of a base model.
@@ -410,6 +434,13 @@ fn json_lines(rows: &[impl Serialize]) -> Result<Vec<u8>> {
         lines.push(b'\n');
     }
     Ok(lines)
+}
+
+fn read_or_nothing(path: &Path) -> Result<String> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        read => read.with_context(|| format!("cannot read {}", path.display())),
+    }
 }
 
 fn file_name(path: &Path) -> String {

@@ -154,7 +154,8 @@ pub enum Phase {
         #[serde(default)]
         too_slow: bool,
     },
-    /// Organisers look at the candidates of the last stage before these are posted. It has no deadline.
+    /// Organisers look at the candidates of the last stage before these are posted; after
+    /// [`LONGEST_PHASE`] without that the round is over.
     Review {
         since: Time,
         /// Those that are not to be posted, as it stands now.

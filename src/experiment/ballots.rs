@@ -1,9 +1,10 @@
 //! Ballots: two statements on one question, of which a person chooses one without knowing where they
 //! come from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::arm::Arm;
@@ -98,6 +99,34 @@ fn ballot(case: &Case, against: Arm, seed: u64) -> Option<(Ballot, Key)> {
         b,
     };
     Some((ballot, key))
+}
+
+/// A file of ballots or of keys, with those of `rows` added that are not in it; `name` is a row's ballot.
+///
+/// # Errors
+/// A line of the file that is neither.
+pub fn with_missing<T: DeserializeOwned + Serialize>(
+    mut file: String,
+    rows: &[T],
+    name: impl Fn(&T) -> &str,
+) -> Result<String> {
+    let lines = (1..).zip(file.lines());
+    let there = lines.filter(|(_, line)| !line.trim().is_empty());
+    let there: Vec<T> = there
+        .map(|(number, line)| {
+            serde_json::from_str(line)
+                .with_context(|| format!("line {number} is damaged: mend it, or remove the file"))
+        })
+        .collect::<Result<_>>()?;
+    let there: BTreeSet<&str> = there.iter().map(&name).collect();
+    if !(file.is_empty() || file.ends_with('\n')) {
+        file.push('\n');
+    }
+    for row in rows.iter().filter(|row| !there.contains(name(row))) {
+        file.push_str(&serde_json::to_string(row)?);
+        file.push('\n');
+    }
+    Ok(file)
 }
 
 /// What raters decided.
@@ -261,6 +290,27 @@ mod tests {
             .collect();
         assert_eq!(against.len(), 6);
         assert!(!against.contains(&"sft".to_owned()));
+    }
+
+    #[test]
+    fn ballots_of_deliberations_that_came_later_are_added() {
+        let ballots_of = |cases: &[Case]| -> Vec<Ballot> {
+            let ballots = ballots(cases, 1).into_iter();
+            ballots.map(|(ballot, _)| ballot).collect()
+        };
+        let add = |file: String, cases: &[Case]| {
+            with_missing(file, &ballots_of(cases), |ballot| &ballot.ballot)
+        };
+        let before = add(String::new(), &cases(2)).unwrap();
+        assert_eq!(before.lines().count(), 8);
+        // An editor has cut the end of the last line off.
+        let filled = before.replacen("null", "\"tie\"", 1).trim_end().to_owned();
+        let after = add(filled.clone(), &cases(3)).unwrap();
+        assert!(after.starts_with(&format!("{filled}\n")));
+        assert_eq!(after.lines().count(), 12);
+        assert_eq!(add(after.clone(), &cases(3)).unwrap(), after);
+        let error = add(format!("{before}never\n"), &cases(3)).unwrap_err();
+        assert!(format!("{error:#}").starts_with("line 9 is damaged"));
     }
 
     fn key(ballot: &str, deliberation: &str, a: &str, b: &str) -> Key {

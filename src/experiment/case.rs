@@ -29,7 +29,7 @@ pub struct Case {
 /// exclusion study.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Written {
-    /// At least one.
+    /// At least one, or else there is no [`Case`]: none of them could stand as a candidate.
     pub drafts: Vec<Candidate>,
     /// `None` in a group that would be too small without one member.
     pub excluded: Option<Excluded>,
@@ -168,7 +168,7 @@ impl Case {
 }
 
 /// What people made of the statements in a file that carry an arm's label: each member's mean over the
-/// statements of an arm.
+/// statements of an arm. Arms that nobody rated are left out.
 pub fn given(deliberation: &Deliberation) -> ArmRatings {
     let mut arms: BTreeMap<&str, Vec<Vec<f64>>> = BTreeMap::new();
     let members = deliberation.opinions.len();
@@ -184,6 +184,7 @@ pub fn given(deliberation: &Deliberation) -> ArmRatings {
     let mean = |ratings: Vec<f64>| super::statistics::agreement::mean(&ratings);
     arms.into_iter()
         .map(|(arm, by_member)| (arm.to_owned(), by_member.into_iter().map(mean).collect()))
+        .filter(|(_, ratings): &(String, Vec<Option<f64>>)| ratings.iter().any(Option::is_some))
         .collect()
 }
 
@@ -304,6 +305,7 @@ pub mod tests {
                 { "text": "B", "agreement": [4, null, null], "arm": "accord" },
                 { "text": "C", "agreement": [1, 1, 1] },
                 { "text": "D", "agreement": [3, 5, 6], "arm": "sft" },
+                { "text": "E", "agreement": [null, null, null], "arm": "zero-shot" },
             ],
         }))
         .unwrap();

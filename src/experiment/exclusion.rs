@@ -12,8 +12,8 @@ pub struct Exclusion {
     /// Of statements whose drafts did not read that member's opinion, and which the ratings of the
     /// others alone chose.
     pub without: Difference,
-    /// Of statements by the same number of drafts that read everybody's opinion, chosen by
-    /// everybody's ratings: what is left is not due to the exclusion.
+    /// Of statements by the same number of drafts that read that member's opinion among others, chosen
+    /// by everybody's ratings: what is left is not due to the exclusion.
     pub with: Difference,
 }
 
@@ -50,13 +50,22 @@ fn sides(case: &Case) -> Option<(Sides, Sides)> {
             theirs: vec![ratings[excluded.member]],
         }
     };
-    let drafts = excluded.drafts.len();
+    // In a group that exceeds the context every draft reads some opinions only.
+    let drafts = case.written.drafts.iter().enumerate();
+    let readers = drafts.filter(|(_, draft)| draft.opinions_read.contains(&excluded.member));
+    let readers: Vec<usize> = readers.map(|(draft, _)| draft).collect();
+    let drafts = excluded.drafts.len().min(readers.len());
+    let read = readers[..drafts]
+        .iter()
+        .map(|&draft| case.ratings(&case.ranking, Source::Draft(draft)));
     let of_others: Vec<Vec<f64>> = (0..drafts)
         .map(|draft| others(case.ratings(&case.ranking, Source::ExcludedDraft(draft))))
         .collect();
+    if drafts == 0 {
+        return None;
+    }
     let without = first_of(of_others.iter(), Welfare::Utilitarian);
-    let as_many = drafts.min(case.written.drafts.len());
-    let with = case.best(0..as_many, Welfare::Utilitarian);
+    let with = readers[first_of(read, Welfare::Utilitarian)];
     Some((
         split(&case.judge, Source::ExcludedDraft(without)),
         split(&case.judge, Source::Draft(with)),
@@ -103,6 +112,30 @@ mod tests {
         // Of the first two drafts only: there were no more without the member.
         assert_eq!((found.with.others, found.with.member), (5.0, 5.0));
         assert_eq!(found.with.difference.value, 0.0);
+    }
+
+    #[test]
+    fn a_draft_that_did_not_read_the_member_is_no_control() {
+        let mut case = case(&[
+            ([7.0; 3], [1.0; 3]),
+            ([5.0; 3], [4.0, 5.0, 6.0]),
+            ([4.0; 3], [1.0; 3]),
+        ]);
+        case.written.excluded = Some(Excluded {
+            member: 1,
+            drafts: vec![candidate("Without 0"), candidate("Without 1")],
+        });
+        for model in [&mut case.ranking, &mut case.judge] {
+            model.ratings.insert(3, vec![4.0; 3]);
+            model.ratings.insert(4, vec![3.0; 3]);
+        }
+        case.written.drafts[0].opinions_read = vec![0, 2];
+        let found = exclusion(std::slice::from_ref(&case)).unwrap();
+        assert_eq!((found.with.others, found.with.member), (5.0, 5.0));
+        for draft in &mut case.written.drafts {
+            draft.opinions_read = vec![0, 2];
+        }
+        assert!(exclusion(&[case]).is_none());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::training::card::{Card, question_hash};
 
 /// The cards of the three models; `None` is a base model.
@@ -12,27 +14,24 @@ pub struct Models<'a> {
     pub judge: Option<&'a Card>,
 }
 
-/// The corpus that comes with Accord, which the shipped versions were trained on.
+/// What cards refer to.
 #[derive(Clone, Debug)]
-pub struct Corpus {
-    pub sha256: String,
-    pub questions: BTreeSet<String>,
-}
-
-impl Corpus {
-    /// `sha256` is that of the file.
-    pub fn new<'a>(sha256: String, questions: impl Iterator<Item = &'a str>) -> Self {
-        Self {
-            sha256,
-            questions: questions.map(question_hash).collect(),
-        }
-    }
+pub struct Known {
+    /// Of the file of the corpus that comes with Accord, which the shipped versions were trained on.
+    pub corpus_sha256: String,
+    /// The hashes of its questions.
+    pub corpus: BTreeSet<String>,
+    /// Versions with which a training may have begun.
+    pub versions: Vec<Card>,
+    /// The hashes of the adapters that come with Accord. They began with others, which are not there,
+    /// on the same data.
+    pub shipped: BTreeSet<String>,
 }
 
 /// In words, for the report of an experiment on these questions.
 pub fn warnings<'a>(
     models: Models<'_>,
-    corpus: &Corpus,
+    known: &Known,
     questions: impl Iterator<Item = &'a str>,
 ) -> Vec<String> {
     let Models {
@@ -51,7 +50,7 @@ pub fn warnings<'a>(
             "**The judge is the ranking model itself.** It finds its own choices good: its judgement is no evidence.".to_owned(),
         );
     } else if let (Some(ranking), Some(judge)) = (ranking, judge) {
-        warnings.push(shared(ranking, judge, corpus));
+        warnings.push(shared(ranking, judge, known));
     }
     if judge.is_none() {
         warnings
@@ -67,13 +66,16 @@ pub fn warnings<'a>(
                 .to_owned(),
         );
     }
+    if let (Some(generator), Some(judge)) = (generator, judge) {
+        warnings.extend(style(generator, judge, known));
+    }
     let asked: BTreeSet<String> = questions.map(question_hash).collect();
     for (what, card) in [
         ("generator", generator),
         ("ranking model", ranking),
         ("judge", judge),
     ] {
-        let trained_on = card.and_then(|card| trained_on(card, corpus));
+        let trained_on = card.and_then(|card| trained_on(card, known));
         let seen = trained_on.map_or(0, |trained_on| trained_on.intersection(&asked).count());
         if seen > 0 {
             warnings.push(format!(
@@ -85,8 +87,8 @@ pub fn warnings<'a>(
     warnings
 }
 
-fn shared(ranking: &Card, judge: &Card, corpus: &Corpus) -> String {
-    let both = trained_on(ranking, corpus).zip(trained_on(judge, corpus));
+fn shared(ranking: &Card, judge: &Card, known: &Known) -> String {
+    let both = trained_on(ranking, known).zip(trained_on(judge, known));
     match both.map(|(one, other)| one.intersection(&other).count()) {
         Some(0) => "The judge and the ranking model were trained on different questions.".to_owned(),
         Some(shared) => format!(
@@ -96,20 +98,56 @@ fn shared(ranking: &Card, judge: &Card, corpus: &Corpus) -> String {
     }
 }
 
-/// The hashes of the questions that a version was trained on; `None` where its card does not tell.
-fn trained_on(card: &Card, corpus: &Corpus) -> Option<BTreeSet<String>> {
+/// Nothing where the two have no question in common.
+fn style(generator: &Card, judge: &Card, known: &Known) -> Option<String> {
+    let both = trained_on(generator, known).zip(trained_on(judge, known));
+    let questions = match both.map(|(one, other)| one.intersection(&other).count()) {
+        Some(0) => return None,
+        Some(shared) => format!("on {shared} of the questions"),
+        None => "perhaps on questions (their cards do not tell)".to_owned(),
+    };
+    Some(format!(
+        "The generator learned to write from good statements {questions} whose ratings taught the judge: `sft` and `accord` may win against the base model's arms, `zero-shot` and `few-shot`, since the judge knows their style."
+    ))
+}
+
+/// The hashes of the questions that a version was trained on, and those that it began with; `None`
+/// where their cards do not tell.
+fn trained_on(card: &Card, known: &Known) -> Option<BTreeSet<String>> {
+    let mut versions = vec![card];
+    while let Some(start) = versions.last().and_then(|version| start(version, known)) {
+        let mut others = known.versions.iter();
+        let earlier =
+            others.find(|other| other.adapter.sha256 == start && !versions.contains(other));
+        versions.push(earlier?);
+    }
+    let mut questions = BTreeSet::new();
+    for version in versions {
+        questions.extend(taught(version, known)?);
+    }
+    Some(questions)
+}
+
+/// The hash of the adapter that a training began with.
+fn start<'a>(card: &'a Card, known: &Known) -> Option<&'a str> {
+    let start = card.settings.get("start").and_then(Value::as_str);
+    start.filter(|_| !known.shipped.contains(&card.adapter.sha256))
+}
+
+fn taught(card: &Card, known: &Known) -> Option<BTreeSet<String>> {
     let data = &card.data;
     let mut questions = match data.questions.is_empty() {
         false => data.questions.clone(),
         true => {
-            let is_corpus = data.files.iter().all(|file| file.sha256 == corpus.sha256);
-            is_corpus.then(|| corpus.questions.clone())?
+            let mut files = data.files.iter();
+            let is_corpus = files.all(|file| file.sha256 == known.corpus_sha256);
+            is_corpus.then(|| known.corpus.clone())?
         }
     };
     if let Some(mixed_in) = &data.mixed_in {
         // A sample of the corpus, of which it is not known which; of files nothing is known.
         (mixed_in.from == ["shipped"]).then_some(())?;
-        questions.extend(corpus.questions.iter().cloned());
+        questions.extend(known.corpus.iter().cloned());
     }
     Some(questions)
 }
@@ -130,6 +168,7 @@ mod tests {
     fn trained(range: std::ops::Range<usize>) -> Card {
         let mut card = shipped();
         card.adapter.sha256 = format!("{range:?}");
+        card.settings["start"] = Value::Null;
         card.data.questions = questions()
             .iter()
             .map(|question| question_hash(question))
@@ -147,16 +186,34 @@ mod tests {
         rows.map(|row| row.unwrap().question).collect()
     }
 
+    fn known() -> Known {
+        Known {
+            corpus_sha256: sha256_of_bytes(CORPUS.as_bytes()),
+            corpus: questions()
+                .iter()
+                .map(|question| question_hash(question))
+                .collect(),
+            versions: vec![shipped()],
+            shipped: BTreeSet::from([shipped().adapter.sha256]),
+        }
+    }
+
     fn said(ranking: Option<&Card>, judge: Option<&Card>, asked: &[String]) -> String {
-        let questions = questions();
-        let hash = sha256_of_bytes(CORPUS.as_bytes());
-        let corpus = Corpus::new(hash, questions.iter().map(String::as_str));
+        said_of(None, ranking, judge, asked)
+    }
+
+    fn said_of(
+        generator: Option<&Card>,
+        ranking: Option<&Card>,
+        judge: Option<&Card>,
+        asked: &[String],
+    ) -> String {
         let models = Models {
-            generator: None,
+            generator,
             ranking,
             judge,
         };
-        warnings(models, &corpus, asked.iter().map(String::as_str)).join("\n")
+        warnings(models, &known(), asked.iter().map(String::as_str)).join("\n")
     }
 
     #[test]
@@ -180,6 +237,32 @@ mod tests {
         unknown.data.questions.clear();
         unknown.data.files[0].sha256 = "another".to_owned();
         assert!(said(Some(&unknown), Some(&other), &[]).contains("is not known"));
+    }
+
+    #[test]
+    fn a_generator_that_learned_what_taught_the_judge_is_named() {
+        let (half, other, shipped) = (trained(0..9), trained(9..20), shipped());
+        let said = |generator| said_of(generator, Some(&other), Some(&half), &[]);
+        assert!(said(Some(&shipped)).contains("good statements on 9 of the questions"));
+        assert!(!said(Some(&other)).contains("good statements"));
+        assert!(!said(None).contains("good statements"));
+    }
+
+    #[test]
+    fn a_version_knows_what_the_one_that_it_began_with_was_trained_on() {
+        let mut further = trained(0..0);
+        further.data.questions = BTreeSet::from([question_hash("Something else?")]);
+        let began_with = |sha256: &str| {
+            let mut card = further.clone();
+            card.settings["start"] = sha256.into();
+            card
+        };
+        let other = trained(5..20);
+        assert!(said(Some(&further), Some(&other), &[]).contains("on different questions"));
+        let judge = began_with(&shipped().adapter.sha256);
+        assert!(said(Some(&other), Some(&judge), &[]).contains("on 15 of the same questions"));
+        let judge = began_with("another");
+        assert!(said(Some(&other), Some(&judge), &[]).contains("is not known"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn key(deliberation: &Deliberation) -> String {
 /// be left, since fewer are no group.
 ///
 /// # Errors
-/// As [`draft`].
+/// As [`draft`], but that it may write nothing usable.
 pub async fn write(
     generator: &Generator,
     deliberation: &Deliberation,
@@ -50,7 +50,19 @@ pub async fn write(
         seed_of(seed, deliberation, "drafts"),
         &mut drafted,
     )
-    .await?;
+    .await;
+    let drafts = match drafts {
+        Ok(drafts) => drafts,
+        Err(error) => {
+            let NothingUsable { drafts } = error.downcast()?;
+            return Ok(Written {
+                drafts: Vec::new(),
+                excluded: None,
+                rejected: drafts,
+                seconds: started.elapsed().as_secs_f64(),
+            });
+        }
+    };
     let seconds = started.elapsed().as_secs_f64();
     let excluded = match opinions.len() > FEWEST_OPINIONS {
         true => {

@@ -22,6 +22,9 @@ use markdown::{counted, figure, percent, range, table, win_rate_cells};
 pub struct Setup {
     /// The name of the file.
     pub data: String,
+    /// Deliberations for which the generator wrote nothing that can stand as a candidate; there is no
+    /// case of them.
+    pub without_drafts: usize,
     pub seed: u64,
     /// So many drafts were asked for, for each deliberation.
     pub candidates: usize,
@@ -83,6 +86,7 @@ pub fn report(cases: &[Case], setup: &Setup) -> Report {
 fn introduction(cases: &[Case], setup: &Setup) -> String {
     let Setup {
         data,
+        without_drafts,
         seed,
         candidates,
         examples,
@@ -106,6 +110,17 @@ fn introduction(cases: &[Case], setup: &Setup) -> String {
     let (zero, few) = (missing(Arm::ZeroShot), missing(Arm::FewShot));
     let drafts: usize = cases.iter().map(|case| case.written.drafts.len()).sum();
     let deliberations = counted(cases.len(), "deliberation");
+    let left_out = match without_drafts {
+        0 => String::new(),
+        _ => format!(
+            "\
+**Left out: {} of the file**, for which not one draft of {generator} could stand as a candidate.
+No figure below counts them, and so none counts them against its arms.
+
+",
+            counted(*without_drafts, "deliberation")
+        ),
+    };
     format!(
         "\
 # Does the fine-tuned, ranked statement win?
@@ -116,7 +131,7 @@ all welfare functions and ranked by {ranking} ({drafts} of {} could stand as can
 A draft that cannot stand as a candidate is drawn again, in every arm; in {zero} deliberations the
 zero-shot arm had none that could, in {few} the few-shot arm: these do not count in its comparisons.
 
-The judge is {judge}. **It is a model: no person has judged these statements.** Where the models were
+{left_out}The judge is {judge}. **It is a model: no person has judged these statements.** Where the models were
 trained on invented ratings, it tells which statement such ratings would favour, and no more.
 
 {warnings}",
@@ -193,21 +208,38 @@ fn comparison_table(comparisons: &[Comparison]) -> String {
 /// Nothing where no statement in the file carries an arm's label.
 fn given_ratings(cases: &[Case]) -> String {
     let given: Vec<ArmRatings> = cases.iter().map(|case| given(&case.deliberation)).collect();
+    let rated = given.iter().filter(|arms| !arms.is_empty()).count();
+    let unrated = cases.iter().zip(&given).filter(|(case, arms)| {
+        let mut statements = case.deliberation.statements.iter();
+        arms.is_empty() && statements.any(|statement| statement.arm.is_some())
+    });
+    let unrated = match unrated.count() {
+        0 => String::new(),
+        unrated => format!(
+            "\
+{} in the file with statements that name their arm and have no rating that belongs to an opinion, as
+`accord export` writes rounds that were rated by reaction: nothing is counted of these.
+",
+            counted(unrated, "deliberation")
+        ),
+    };
     let comparisons = compare_all(&given);
-    if comparisons.is_empty() {
-        return String::new();
-    }
-    let rounds = given.iter().filter(|arms| !arms.is_empty()).count();
-    format!(
-        "
-## Who wins, as people rated
-
+    let rated = match comparisons.is_empty() {
+        true => String::new(),
+        false => format!(
+            "\
 {} in the file with rated statements that name their arm. A member counts who rated both arms.
 
 {}",
-        counted(rounds, "deliberation"),
-        comparison_table(&comparisons)
-    )
+            counted(rated, "deliberation"),
+            comparison_table(&comparisons)
+        ),
+    };
+    let sections = [rated, unrated].into_iter().filter(|text| !text.is_empty());
+    match sections.collect::<Vec<String>>().join("\n") {
+        none if none.is_empty() => none,
+        sections => format!("\n## Who wins, as people rated\n\n{sections}"),
+    }
 }
 
 fn arms(cases: &[Case], judged: &[ArmRatings]) -> String {
@@ -316,7 +348,7 @@ fn excluded(found: &Exclusion, setup: &Setup) -> String {
 
 In {} one member, drawn by the seed, was left out without notice: {} drafts did not read that opinion,
 and the predicted ratings of the others alone chose the statement. The second row is the control: the
-same members, and a statement by as many drafts that read and counted everybody. Median agreement as
+same members, and a statement by as many drafts that read their opinions, chosen by everybody's. Median agreement as
 the judge rates; differences with intervals by bootstrap over deliberations.
 
 {}",
@@ -424,6 +456,7 @@ mod tests {
     fn setup() -> Setup {
         Setup {
             data: "held-out.jsonl".to_owned(),
+            without_drafts: 0,
             seed: 7,
             candidates: 3,
             excluding: 1,
@@ -473,6 +506,48 @@ mod tests {
             assert!(markdown.contains(&format!("({name})")));
             assert!(!chart.to_png(0.5).is_empty());
         }
+    }
+
+    #[test]
+    fn labels_without_ratings_are_told_and_not_counted() {
+        let mut cases = cases(2, 6.0);
+        for (case, rating) in cases.iter_mut().zip(["null", "7"]) {
+            let json = format!(
+                r#"{{"question": "Why?", "opinions": ["Because it is.", "I do not know.", "Nobody knows."],
+                    "statements": [{{"text": "A", "agreement": [{rating}, null, null], "arm": "accord"}},
+                                   {{"text": "B", "agreement": [{rating}, null, null], "arm": "sft"}}]}}"#
+            );
+            let read: crate::deliberation::record::Deliberation =
+                serde_json::from_str(&json).unwrap();
+            case.deliberation.statements = read.statements;
+        }
+        let nothing =
+            "1 deliberation in the file with statements that name their arm and have no rating";
+        let both = report(&cases, &setup()).markdown;
+        assert!(both.contains(nothing), "{both}");
+        assert!(
+            both.contains("1 deliberation in the file with rated statements"),
+            "{both}"
+        );
+        let unrated = report(&cases[..1], &setup()).markdown;
+        assert!(
+            unrated.contains(nothing) && !unrated.contains("with rated statements"),
+            "{unrated}"
+        );
+    }
+
+    #[test]
+    fn deliberations_without_drafts_are_counted() {
+        let complete = report(&cases(2, 6.0), &setup()).markdown;
+        assert!(!complete.contains("Left out: "), "{complete}");
+        let setup = Setup {
+            without_drafts: 3,
+            ..setup()
+        };
+        let markdown = report(&cases(2, 6.0), &setup).markdown;
+        let expected =
+            "**Left out: 3 deliberations of the file**, for which not one draft of the generator";
+        assert!(markdown.contains(expected), "{markdown}");
     }
 
     #[test]

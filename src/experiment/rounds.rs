@@ -4,7 +4,8 @@ use super::case::ArmRatings;
 use super::comparison::{self, Comparison};
 use super::statistics::win_rate::{Tally, WinRate};
 use crate::deliberation::arm::Arm;
-use crate::deliberation::round::Round;
+use crate::deliberation::round::{ModelVersions, Round};
+use crate::training::versions::VersionId;
 
 /// How often groups rated the statement of one arm higher than that of another. A comparison is a round.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,18 +18,51 @@ pub struct ArmsCompared {
     pub minimum: WinRate,
 }
 
-/// Of concluded rounds, by real ratings of participants who rated both; pairs that no round can tell
-/// anything about are left out.
-pub fn compare(rounds: &[Round]) -> Vec<ArmsCompared> {
+/// What a community's experiment rounds say of the arms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compared {
+    /// Of all rounds that count.
+    pub models: ModelVersions,
+    /// Then `accord` is the best of the base model's drafts, and `zero-shot` one of them.
+    pub base_is_active: bool,
+    /// Pairs that some round can tell something about.
+    pub arms: Vec<ArmsCompared>,
+    /// Rounds with other models, which write and choose other statements.
+    pub others: usize,
+}
+
+/// Of concluded rounds with the models of the newest one, by real ratings of participants who rated
+/// both; `None` where no round tells anything.
+pub fn compare(rounds: &[Round]) -> Option<Compared> {
+    let rated = rounds.iter().filter_map(|round| {
+        let ratings = rated(round)?;
+        let tells = !pairs(std::slice::from_ref(&ratings)).is_empty();
+        tells.then_some((round.key.number, round.models.as_ref()?, ratings))
+    });
+    let rated: Vec<_> = rated.collect();
+    let (_, models, _) = rated.iter().max_by_key(|(number, ..)| number)?;
+    let (counted, others): (Vec<_>, Vec<_>) = rated.iter().partition(|(_, of, _)| of == models);
+    let groups: Vec<ArmRatings> = counted
+        .into_iter()
+        .map(|(.., group)| group.clone())
+        .collect();
+    Some(Compared {
+        models: (*models).clone(),
+        base_is_active: models.generator == VersionId::Base.to_string(),
+        arms: pairs(&groups),
+        others: others.len(),
+    })
+}
+
+fn pairs(groups: &[ArmRatings]) -> Vec<ArmsCompared> {
     let pairs = [
         (Arm::Accord, Arm::Sft),
         (Arm::Accord, Arm::ZeroShot),
         (Arm::Sft, Arm::ZeroShot),
     ];
-    let groups: Vec<ArmRatings> = rounds.iter().filter_map(rated).collect();
     let compared = pairs.into_iter().map(|(ours, theirs)| {
         let labels = [ours, theirs].map(|arm| arm.to_string());
-        let Comparison { mean, minimum, .. } = comparison::compare(&groups, &labels[0], &labels[1]);
+        let Comparison { mean, minimum, .. } = comparison::compare(groups, &labels[0], &labels[1]);
         ArmsCompared {
             ours,
             theirs,
@@ -99,8 +133,16 @@ mod tests {
         round
     }
 
+    fn models(generator: &str) -> ModelVersions {
+        ModelVersions {
+            generator: generator.to_owned(),
+            reward_model: "shipped".to_owned(),
+        }
+    }
+
     fn concluded(ratings: [[u8; 3]; 3]) -> Round {
         let mut round = being_rated(ratings);
+        round.models = Some(models("shipped"));
         let thresholds = OutcomeThresholds {
             rated: 0.5,
             consensus: 2.0 / 3.0,
@@ -195,7 +237,9 @@ mod tests {
             // All the same.
             concluded([[4, 4, 4]; 3]),
         ];
-        let found = compare(&rounds);
+        let found = compare(&rounds).unwrap();
+        assert_eq!((found.others, found.base_is_active), (0, false));
+        let found = found.arms;
         let figures: Vec<_> = found
             .iter()
             .map(|pair| (pair.ours, pair.theirs, pair.mean.tally, pair.minimum.tally))
@@ -217,6 +261,32 @@ mod tests {
         for candidate in &mut other.candidates {
             candidate.provenance.arm = None;
         }
-        assert!(compare(&[being_rated(ratings), other]).is_empty());
+        assert_eq!(compare(&[being_rated(ratings), other]), None);
+    }
+
+    #[test]
+    fn rounds_with_other_models_than_the_newest_are_not_counted_with_it() {
+        let round = |number, generator: &str, ratings| {
+            let mut round = concluded(ratings);
+            round.key.number = number;
+            round.models = Some(models(generator));
+            round
+        };
+        let (won, lost) = ([[7, 4, 4]; 3], [[1, 4, 4]; 3]);
+        let mut rounds = vec![
+            round(3, "base", won),
+            round(1, "shipped", lost),
+            round(2, "base", won),
+            // Nobody rated it.
+            round(4, "shipped", [[0; 3]; 3]),
+        ];
+        let found = compare(&rounds).unwrap();
+        assert_eq!((found.others, found.base_is_active), (1, true));
+        assert_eq!(found.models, models("base"));
+        assert_eq!(found.arms[0].mean.tally, tally(2, 0, 0));
+        rounds.push(round(5, "shipped", lost));
+        let found = compare(&rounds).unwrap();
+        assert_eq!((found.others, found.base_is_active), (2, false));
+        assert_eq!(found.arms[0].mean.tally, tally(0, 2, 0));
     }
 }

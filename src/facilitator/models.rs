@@ -17,7 +17,7 @@ use crate::deliberation::distribution::RatingDistribution;
 use crate::deliberation::id::Guild;
 use crate::deliberation::round::{Candidate, DraftInput, ModelVersions, Provenance};
 use crate::deliberation::welfare::WelfareFunction;
-use crate::inference::drafting::{DraftingSettings, draft};
+use crate::inference::drafting::{DraftingSettings, NothingUsable, draft};
 use crate::inference::model_files::sha256_of_bytes;
 use crate::inference::prompts::{Brief, Revision};
 use crate::training::versions::VersionId;
@@ -115,6 +115,10 @@ impl Models for LocalModels {
             let drafted = within("models.draft_within", limit, candidates).await;
             if is_too_slow(&drafted) {
                 self.resident.forget_generator(&versions.generator);
+                if input.experiment {
+                    // Either may be the one that does not answer.
+                    self.resident.forget_generator(&VersionId::Base.to_string());
+                }
             }
             drafted
         }
@@ -190,7 +194,8 @@ impl LocalModels {
         Ok(())
     }
 
-    /// In an experiment, the arms: one draft, and the others to be ranked; then one of the base model.
+    /// In an experiment, the arms: one draft, and the others to be ranked; then one of the base model,
+    /// if that writes one that can stand.
     async fn draft_candidates(
         &self,
         versions: &ModelVersions,
@@ -234,10 +239,17 @@ impl LocalModels {
                 ..settings
             };
             let zero_shot = self.draft_with(&versions, input, names, &one, seed, &|_| ());
-            candidates.extend(zero_shot.await?.into_iter().map(|mut candidate| {
-                candidate.provenance.arm = Some(Arm::ZeroShot);
-                candidate
-            }));
+            match zero_shot.await {
+                Ok(drafts) => candidates.extend(drafts.into_iter().map(|mut candidate| {
+                    candidate.provenance.arm = Some(Arm::ZeroShot);
+                    candidate
+                })),
+                // Whom the base model cannot write for compare the others.
+                Err(error) if error.is::<NothingUsable>() => {
+                    tracing::info!("an experiment goes without the base model: {error}");
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(candidates)
     }

@@ -135,7 +135,8 @@ pub struct Metrics {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub polis: Option<Value>,
     /// Of the gate's four models on the rounds that each has not seen: how good the version is for
-    /// the community whose ratings it learned from. Calibrated as the version is.
+    /// the community whose ratings it learned from. Calibrated as the version is; the certainty is
+    /// that of rounds which did not choose the calibration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cross_fitted: Option<Value>,
     /// The same rounds, by the version that the gate compared with.

@@ -23,7 +23,12 @@ use super::{Args, ChosenModels, json_lines};
 ///
 /// # Errors
 /// A version that is missing or is of another base model; a training that failed.
-pub async fn choose(args: &Args, config: &Config, settings: Option<&Path>) -> Result<ChosenModels> {
+pub async fn choose(
+    args: &Args,
+    config: &Config,
+    settings: Option<&Path>,
+    generator: Chosen,
+) -> Result<ChosenModels> {
     let mut ranking = engines::choose(config, Kind::Reward).await?;
     let judge = match &args.judge {
         Some(name) => named(config, name).await?,
@@ -36,7 +41,7 @@ pub async fn choose(args: &Args, config: &Config, settings: Option<&Path>) -> Re
         }
     };
     Ok(ChosenModels {
-        generator: engines::choose(config, Kind::Generator).await?,
+        generator,
         base: Chosen {
             kind: Kind::Generator,
             serving: Serving::Base,
@@ -129,10 +134,16 @@ async fn train(settings: Option<&Path>, data: &Path, out: &Path, name: &'static 
     let output = child.stdout.take().context("a process without output")?;
     let bar = progress_bar(name, 1000)?;
     let mut lines = BufReader::new(output).lines();
+    let mut tenths = 0;
     while let Some(line) = lines.next_line().await? {
         let told: Option<Value> = serde_json::from_str(&line).ok();
         let share = told.and_then(|told| told.get("progress")?.as_f64());
-        bar.set_position((1000.0 * share.unwrap_or_default()) as u64);
+        let share = share.unwrap_or_default();
+        bar.set_position((1000.0 * share) as u64);
+        if bar.is_hidden() && (10.0 * share) as u32 > tenths {
+            tenths = (10.0 * share) as u32;
+            eprintln!("training {name}: {tenths}0 %");
+        }
     }
     let status = child.wait().await?;
     bar.finish_and_clear();

@@ -1,5 +1,7 @@
 //! Training a reward model.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use accord::deliberation::distribution::RatingDistribution;
 use accord::deliberation::record::{Deliberation, VotedMember};
 use accord::inference::calibration::Calibration;
@@ -86,7 +88,12 @@ impl Run {
         let mut gate = None;
         if let Some(judged) = judged {
             if !judged.rounds.is_empty() {
-                let by_candidate = evaluate(&judged.rounds, judged.by_candidate, &calibration);
+                let by_candidate = cross_fitted(
+                    &judged.rounds,
+                    judged.by_candidate,
+                    &calibration,
+                    &split.validation,
+                );
                 let calibration = judging.and_then(|judging| judging.version?.card.calibration);
                 let calibration = calibration.unwrap_or_default();
                 let by_against = evaluate(&judged.rounds, judged.by_against, &calibration);
@@ -162,6 +169,28 @@ fn calibrate(deliberations: &[Deliberation], predicted: &[PredictedDeliberation]
     Calibration::fit(&rated)
 }
 
+/// As [`evaluate`]. But the certainty decides whether people are told numbers, and the calibration
+/// shifts it: so it is measured on rounds whose questions are not among those that chose the calibration.
+fn cross_fitted(
+    rounds: &[Deliberation],
+    predicted: Vec<PredictedDeliberation>,
+    calibration: &Calibration,
+    calibrated_on: &[Deliberation],
+) -> Result<Evaluation, EvaluationError> {
+    let questions = calibrated_on.iter().map(|row| row.question.as_str());
+    let questions: BTreeSet<&str> = questions.collect();
+    let others = rounds.iter().zip(&predicted);
+    let others = others.filter(|(round, _)| !questions.contains(&*round.question));
+    let (others, predicted_others): (Vec<Deliberation>, Vec<PredictedDeliberation>) = others
+        .map(|(round, predicted)| (round.clone(), predicted.clone()))
+        .unzip();
+    let of_others = evaluate(&others, predicted_others, calibration);
+    Ok(Evaluation {
+        certainty: of_others.map_or_else(|_| BTreeMap::new(), |found| found.certainty),
+        ..evaluate(rounds, predicted, calibration)?
+    })
+}
+
 pub fn evaluate(
     deliberations: &[Deliberation],
     mut predicted: Vec<PredictedDeliberation>,
@@ -223,4 +252,37 @@ fn measure_votes(
         })
         .collect();
     Ok(evaluation::evaluate_votes(&scored))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_chose_the_calibration_does_not_tell_whether_it_is_right() {
+        let round = |question: &str| -> Deliberation {
+            serde_json::from_value(json!({
+                "question": question,
+                "opinions": ["Tea, all day long.", "Coffee until noon.", "Water for me only."],
+                "statements": [
+                    { "text": "Tea.", "agreement": [7, 2, 3] },
+                    { "text": "Coffee.", "agreement": [1, 6, 4] },
+                ],
+            }))
+            .unwrap()
+        };
+        let rounds = [round("Tea or coffee?"), round("Coffee or tea?")];
+        let unsure = RatingDistribution::from_logits([0.0; 7]);
+        let predicted = || PredictedDeliberation {
+            ratings: vec![vec![unsure; 2]; 3],
+            too_long: Vec::new(),
+        };
+        let predicted = vec![predicted(), predicted()];
+        let calibration = Calibration::default();
+        let all = cross_fitted(&rounds, predicted.clone(), &calibration, &[]).unwrap();
+        let others = cross_fitted(&rounds, predicted, &calibration, &rounds[..1]).unwrap();
+        let certain_of = |found: &Evaluation| found.certainty["utilitarian"].deliberations;
+        assert_eq!((all.deliberations, certain_of(&all)), (2, 2));
+        assert_eq!((others.deliberations, certain_of(&others)), (2, 1));
+    }
 }

@@ -125,7 +125,7 @@ async fn report(
             model,
             &versions,
             &made,
-            &arms,
+            arms.as_ref(),
         ))
         .await
 }

@@ -13,7 +13,7 @@ use crate::deliberation::training_data::NotUsable;
 use crate::discord::custom_id::CustomId;
 use crate::discord::neutral;
 use crate::discord::wording::Wording;
-use crate::experiment::rounds::ArmsCompared;
+use crate::experiment::rounds::Compared;
 use crate::facilitator::platform::RetrainingView;
 use crate::facilitator::retraining::{Estimate, HeldUp, Outlook, TrainingProgress};
 use crate::training::card::{Card, Metrics};
@@ -189,7 +189,7 @@ pub fn report(
     what: Model,
     versions: &[ShownVersion],
     made: &[Retraining],
-    arms: &[ArmsCompared],
+    arms: Option<&Compared>,
 ) -> Look {
     let table = match what {
         Model::RewardModel => reward_table(wording, versions),
@@ -913,7 +913,7 @@ mod tests {
         made.end(how, at(60));
         made.forget(Guild(1), Member(4));
         let versions = [version("shipped", false), version("reward-3", true)];
-        let look = report(&wording(), Model::RewardModel, &versions, &[made], &[]);
+        let look = report(&wording(), Model::RewardModel, &versions, &[made], None);
         shows(
             &look,
             &[
@@ -927,10 +927,16 @@ mod tests {
             ],
         );
         assert!(!words(&look).contains("Experiment rounds"));
-        let look = report(&wording(), Model::Generator, &versions, &[], &compared());
+        let look = report(
+            &wording(),
+            Model::Generator,
+            &versions,
+            &[],
+            Some(&compared()),
+        );
         shows(
             &look,
-            &["Experiment rounds: accord against sft, by the mean rating: won 3 of 4 (75 %"],
+            &["Experiment rounds: With the generator generator-2 and the reward model shipped:"],
         );
         assert!(look.chart.is_none());
     }

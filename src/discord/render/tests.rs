@@ -1131,6 +1131,17 @@ fn an_experiment_is_announced_and_tells_its_arms_when_it_is_over() {
     shows(&why(&wording(), &round), &arms);
     shows(&drawn(&round, Item::Card), &["**This is an experiment:**"]);
 
+    // Whichever the base model wrote, the generator is that of the others.
+    for by_base in 0..round.candidates.len() {
+        for (number, candidate) in round.candidates.iter_mut().enumerate() {
+            (candidate.provenance.arm, candidate.provenance.generator) = match number == by_base {
+                true => (Some(Arm::ZeroShot), "Untrained".to_owned()),
+                false => (Some(Arm::Accord), "Trained".to_owned()),
+            };
+        }
+        shows(&why(&wording(), &round), &["Generator: Trained."]);
+    }
+
     let mut other = rating(reactions(), &CANDIDATES);
     shows_nothing_of(&drawn(&other, Item::Card), &["experiment"]);
     conclude(&mut other);

@@ -40,7 +40,10 @@ fn introduction(
     standings: &[Standing<'_>],
 ) -> String {
     let conclusion = &result.conclusion;
-    let made = &standings[0].candidate.provenance;
+    // In an experiment the one that the base model wrote says itself that it did.
+    let mut provenances = standings.iter().map(|s| &s.candidate.provenance);
+    let made = provenances.find(|made| made.arm != Some(Arm::ZeroShot));
+    let made = made.unwrap_or(&standings[0].candidate.provenance);
     let mut lines = vec![
         wording.say("why-title", &[("round", round.key.number.into())]),
         wording.say(

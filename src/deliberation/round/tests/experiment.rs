@@ -56,6 +56,17 @@ fn one_candidate_of_each_arm_is_posted_and_of_what_is_ranked_the_best() {
 }
 
 #[test]
+fn an_arm_that_wrote_nothing_is_left_out() {
+    let mut scene = drafting();
+    let mut written = drafts(&scene);
+    written.retain(|candidate| candidate.provenance.arm != Some(Arm::ZeroShot));
+    scene.drafted(written);
+    let posted = scene.round.stages[0].posted.clone();
+    let of_arms: BTreeSet<_> = arms(&scene.round, &posted).into_iter().collect();
+    assert_eq!(of_arms, [Arm::Accord, Arm::Sft].map(Some).into());
+}
+
+#[test]
 fn neither_the_number_of_a_candidate_nor_its_place_tells_its_arm() {
     let (mut numbers, mut places) = (BTreeSet::new(), BTreeSet::new());
     for seed in 0..100 {
