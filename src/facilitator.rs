@@ -130,7 +130,8 @@ impl<P: Platform> Facilitator<P> {
         let rounds = self.store.live_rounds(mine).await?;
         tracing::info!(rounds = rounds.len(), "took up the rounds of the store");
         for round in rounds {
-            self.take_up(round, Needs::after_a_restart());
+            let needs = Needs::after_a_restart(&round);
+            self.take_up(round, needs);
         }
         drop(alone);
         let this = self.clone();
@@ -265,7 +266,7 @@ impl<P: Platform> Facilitator<P> {
     pub fn resync(&self) {
         for live in self.all_live() {
             live.need(|needs| {
-                needs.reactions = true;
+                needs.reactions = Some(Arc::new(live.snapshot()));
                 needs.open_thread = true;
             });
         }
@@ -281,7 +282,7 @@ impl<P: Platform> Facilitator<P> {
         };
         self.update(key, |round, _| round.unseed(message)).await?;
         if let Some(live) = self.live(key) {
-            live.need(|needs| needs.reactions = true);
+            live.need(|needs| needs.reactions = Some(Arc::new(live.snapshot())));
         }
         Ok(())
     }
@@ -367,7 +368,7 @@ impl<P: Platform> Facilitator<P> {
         let needs = if round.settled {
             Needs::default()
         } else {
-            Needs::after_a_restart()
+            Needs::after_a_restart(&round)
         };
         Ok(self.take_up(round, needs))
     }

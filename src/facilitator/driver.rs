@@ -25,28 +25,29 @@ use crate::deliberation::round::{
 };
 
 /// What the state of a round does not tell: what may have happened without Accord seeing it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Needs {
     /// Something may have been posted that nobody remembers.
     pub find: bool,
-    /// Reactions may have been set or removed.
-    pub reactions: bool,
+    /// Reactions may have been set or removed before the round was like this.
+    pub reactions: Option<Arc<Round>>,
     /// The thread may be archived.
     pub open_thread: bool,
 }
 
 impl Needs {
-    pub fn after_a_restart() -> Self {
+    pub fn after_a_restart(round: &Round) -> Self {
         Self {
             find: true,
-            reactions: true,
+            reactions: Some(Arc::new(round.clone())),
             open_thread: true,
         }
     }
 
     pub fn add(&mut self, other: Self) {
         self.find |= other.find;
-        self.reactions |= other.reactions;
+        // The later one: what was missed since the earlier one is older than that.
+        self.reactions = self.reactions.take().or(other.reactions);
         self.open_thread |= other.open_thread;
     }
 }
@@ -234,9 +235,11 @@ impl<P: Platform> Facilitator<P> {
         if needs.find {
             needs.find = trouble.outlives(self.find_lost(live).await)?.is_none();
         }
-        if needs.reactions {
-            let read = self.read_reactions(live).await;
-            needs.reactions = trouble.outlives(read)?.is_none();
+        if let Some(heard) = &needs.reactions {
+            let read = self.read_reactions(live, heard).await;
+            if trouble.outlives(read)?.is_some() {
+                needs.reactions = None;
+            }
         }
 
         // Where something may stand that nobody remembers, nothing is posted.
@@ -406,9 +409,9 @@ impl<P: Platform> Facilitator<P> {
         }
     }
 
-    /// What members did while nobody listened. The first failure is told when all messages were
-    /// tried.
-    async fn read_reactions(self: &Arc<Self>, live: &Arc<Live>) -> Result<()> {
+    /// What members did before the round was as `heard`, while nobody listened. The first failure is
+    /// told when all messages were tried.
+    async fn read_reactions(self: &Arc<Self>, live: &Arc<Live>, heard: &Round) -> Result<()> {
         let round = live.snapshot();
         let being_rated = matches!(round.phase, Phase::Posting { .. } | Phase::Rating { .. });
         if !(round.takes_reactions() && being_rated) {
@@ -427,7 +430,7 @@ impl<P: Platform> Facilitator<P> {
                     // Closed or withdrawn meanwhile: then nothing is to be read any more.
                     let _ = self
                         .save_change(live, |round, now| {
-                            round.reactions_found(candidate, &found, &before, now)
+                            round.reactions_found(candidate, &found, heard, &before, now)
                         })
                         .await?;
                 }
@@ -456,7 +459,8 @@ impl<P: Platform> Facilitator<P> {
             );
         };
         let place = live.round().place;
-        match self.read_reactions(live).await {
+        let heard = live.snapshot();
+        match self.read_reactions(live, &heard).await {
             Err(error) if is(&error, |error| matches!(error, PlatformError::PlaceGone)) => {
                 return self.lose_place(live, place).await;
             }

@@ -398,8 +398,9 @@ impl Round {
     /// A single digit counts; of several the one that is stored, if it is still set; else none, and
     /// the member is told.
     ///
-    /// Reading takes a while: `before` is the round as it was when that began. Who rated since then
-    /// had the last word.
+    /// `heard` is the round as it was when Accord began to hear of reactions again: what was missed
+    /// happened before, so who rated since then had the last word. Reading takes a while: `before` is
+    /// the round as it was when that began.
     ///
     /// # Errors
     /// [`RatingRefused`].
@@ -407,6 +408,7 @@ impl Round {
         &mut self,
         candidate: CandidateKey,
         found: &BTreeMap<Member, BTreeSet<Likert>>,
+        heard: &Self,
         before: &Self,
         now: Time,
     ) -> Result<(), RatingRefused> {
@@ -419,18 +421,12 @@ impl Round {
             .collect();
         for member in known {
             let set = found.get(&member).cloned().unwrap_or_default();
-            let before = before.ratings.get(&(candidate, member));
-            let (said_before, set_before) = before
-                .map(|rating| (rating.agreement, rating.digits.clone()))
-                .unwrap_or_default();
+            let of = |round: &Self| round.ratings.get(&(candidate, member)).cloned();
+            let said_before = of(heard).and_then(|rating| rating.agreement);
+            let set_before = of(before).map(|rating| rating.digits).unwrap_or_default();
             self.change_rating(candidate, member, now, |rating| {
                 // A reaction came meanwhile: what was found is older, if it is still true at all.
                 if rating.digits != set_before {
-                    return;
-                }
-                // The panel was used meanwhile: what was found is known from now on.
-                if rating.agreement != said_before {
-                    rating.digits = set.into_iter().collect();
                     return;
                 }
                 let added: Vec<Likert> = set
@@ -445,7 +441,8 @@ impl Round {
                 let by_reaction = rating
                     .agreement
                     .is_none_or(|agreement| rating.digits.contains(&agreement));
-                if by_reaction || !added.is_empty() {
+                let has_last_word = rating.agreement.is_some() && rating.agreement != said_before;
+                if !has_last_word && (by_reaction || !added.is_empty()) {
                     let still_set = rating.agreement.filter(|digit| set.contains(digit));
                     let single = set.first().copied().filter(|_| set.len() == 1);
                     rating.agreement = single.or(still_set);

@@ -248,7 +248,7 @@ impl History {
                 let found = BTreeMap::from([(Member(rng.random()), several)]);
                 let before = round.clone();
                 round
-                    .reactions_found(candidate, &found, &before, now)
+                    .reactions_found(candidate, &found, &before, &before, now)
                     .unwrap();
             });
         }

@@ -291,7 +291,7 @@ impl Scene {
                     .collect();
                 let before = round.clone();
                 return round
-                    .reactions_found(CandidateKey(candidate), &found, &before, now)
+                    .reactions_found(CandidateKey(candidate), &found, &before, &before, now)
                     .is_ok();
             }
             Step::Complain { member } => {

@@ -42,12 +42,25 @@ impl Hand {
     /// They are read again, and meanwhile the member does something.
     fn found_while(self, digits: &[u8], act: impl Fn(Self) -> Self) -> Self {
         let before = self.0.round.clone();
-        let mut hand = act(self);
+        act(self).read(digits, &before, &before)
+    }
+
+    /// They are read again some time after the bot has begun to hear; in between the member does
+    /// something.
+    fn found_after(self, digits: &[u8], act: impl Fn(Self) -> Self) -> Self {
+        let heard = self.0.round.clone();
+        let hand = act(self);
+        let before = hand.0.round.clone();
+        hand.read(digits, &heard, &before)
+    }
+
+    fn read(self, digits: &[u8], heard: &Round, before: &Round) -> Self {
+        let mut hand = self;
         let set: BTreeSet<Likert> = digits.iter().map(|&digit| likert(digit)).collect();
         let found = BTreeMap::from_iter((!set.is_empty()).then_some((MEMBER, set)));
         let Scene { round, now, .. } = &mut hand.0;
         round
-            .reactions_found(CANDIDATE, &found, &before, *now)
+            .reactions_found(CANDIDATE, &found, heard, before, *now)
             .unwrap();
         hand
     }
@@ -157,6 +170,18 @@ fn who_rates_while_reactions_are_read_has_the_last_word() {
 }
 
 #[test]
+fn who_rates_before_missed_reactions_are_read_has_the_last_word() {
+    let in_private = Hand::new().found_after(&[5, 6], |hand| hand.in_private(2));
+    assert_eq!(in_private.counts(), Some(Some(2)));
+    assert_eq!(in_private.found(&[5, 6]).counts(), Some(Some(2)));
+    let by_reaction = Hand::new().found_after(&[5, 6], |hand| hand.add(6));
+    assert_eq!(by_reaction.counts(), Some(Some(6)));
+    // The one that was missed is still there.
+    let withdrawn = Hand::new().add(5).found_after(&[6], |hand| hand.remove(5));
+    assert_eq!(withdrawn.counts(), Some(Some(6)));
+}
+
+#[test]
 fn reading_reactions_again_that_nobody_changed_changes_nothing() {
     let mut hand = Hand::new().add(3).add(5);
     let before = hand.0.round.clone();
@@ -219,7 +244,8 @@ fn only_candidates_that_are_posted_can_be_rated() {
         assert_eq!(round.react(key, MEMBER, rating, now), refused);
         assert_eq!(round.unreact(key, MEMBER, rating, now), refused);
         let found = BTreeMap::from([(MEMBER, [rating].into())]);
-        assert_eq!(round.reactions_found(key, &found, &before, now), refused);
+        let read = round.reactions_found(key, &found, &before, &before, now);
+        assert_eq!(read, refused);
     }
     assert_eq!(scene.round, before);
 }
@@ -359,9 +385,10 @@ fn a_close_for_which_somebody_turns_out_to_be_missing_does_not_happen() {
     let found = (2..=5)
         .map(|member| (Member(member), [likert(5)].into()))
         .collect();
+    let before = scene.round.clone();
     scene
         .round
-        .reactions_found(CANDIDATE, &found, &scene.round.clone(), scene.now)
+        .reactions_found(CANDIDATE, &found, &before, &before, scene.now)
         .unwrap();
     scene
         .round

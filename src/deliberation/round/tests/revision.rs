@@ -134,7 +134,13 @@ fn ratings_by_reaction_still_count_though_the_new_message_has_none() {
     let before = scene.round.clone();
     scene
         .round
-        .reactions_found(CandidateKey(0), &BTreeMap::new(), &before, scene.now)
+        .reactions_found(
+            CandidateKey(0),
+            &BTreeMap::new(),
+            &before,
+            &before,
+            scene.now,
+        )
         .unwrap();
     let rating = &scene.round.ratings[&(CandidateKey(0), Member(2))];
     assert_eq!(rating.agreement, Some(likert(7)));
