@@ -108,7 +108,7 @@ async fn too_few_opinions_wait_for_the_organiser() {
     .await;
     host.clock.advance(TimeDelta::minutes(30));
     host.until_shown(key, Item::TooFew).await;
-    host.clock.advance(TimeDelta::days(300));
+    host.clock.advance(TimeDelta::days(29));
     host.until_quiet().await;
     assert_eq!(phase_name(&host.round(key).await), "too few");
     host.close_early(key).await;

@@ -135,7 +135,7 @@ impl History {
             // Somebody decides, or candidates are shown, long before that is given up.
             if !matches!(
                 self.round.phase,
-                Phase::TooFew { .. } | Phase::Posting { .. }
+                Phase::TooFew { .. } | Phase::Review { .. } | Phase::Posting { .. }
             ) {
                 self.now = self.round.next_deadline().unwrap_or(self.now).max(self.now);
             }
