@@ -78,10 +78,13 @@ async fn nothing_is_posted_that_an_organiser_withholds_and_members_see_what_was_
     let elsewhere = press(&olga, &elsewhere, "without:").await;
     let anew = press(&olga, &confirm, "sure:").await;
     assert_eq!(anew.text(), "Candidates are being drafted anew.");
-    let too_late = press(&olga, &elsewhere, "sure:").await;
-    says(&too_late, "This is no longer to be decided");
 
     let notice = self::notice(&town, &card, 1).await;
+    let too_late = press(&olga, &elsewhere, "sure:").await;
+    says(
+        &too_late,
+        "This candidate cannot be posted or rated any more",
+    );
     let panel = press(&olga, &notice, "review:").await;
     let posted = press(&olga, &panel, "post:").await;
     assert_eq!(posted.text(), "The candidates are being posted.");
