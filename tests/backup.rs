@@ -174,6 +174,8 @@ fn a_restore_that_is_killed_loses_neither_what_was_there_nor_what_is_restored() 
                 .map(|entry| entry.unwrap().file_name())
                 .collect();
             left.sort();
+            // What can still be read in a damaged store is not thrown away.
+            left.retain(|name| !(was_damaged && name == "tree.damaged"));
             assert_eq!(left, ["lock", "tree"]);
             if !killed {
                 assert!(changes > 2, "only {changes} changes were seen");
