@@ -3,8 +3,9 @@
 //! `Opinions → Drafting → Posting → Rating → Concluded`, with `Rating → Drafting` for a revision,
 //! `Drafting → Review → Posting` where organisers look at candidates first, `Opinions → TooFew` where
 //! too few wrote, `Drafting` again where organisers have candidates drafted anew, and `Cancelled` from
-//! any open phase. A phase is a state that a restart resumes from. Whatever the platform shows of a round follows from its state (see
-//! [`board`]); whoever runs rounds makes what is shown match what should be shown.
+//! any open phase. A phase is a state that a restart resumes from. Whatever the platform shows of a round
+//! follows from its state (see [`board`]); whoever runs rounds makes what is shown match what should be
+//! shown.
 
 pub mod board;
 mod opinions;
