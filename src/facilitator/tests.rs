@@ -193,6 +193,14 @@ impl Host {
         .await
     }
 
+    /// Until the model has begun that many draftings, and has met what was to befall them.
+    async fn until_begun(&self, draftings: usize) {
+        eventually(&format!("{draftings} draftings have begun"), async || {
+            (self.models.draftings() == draftings).then_some(())
+        })
+        .await;
+    }
+
     async fn until_settled(&self, key: RoundKey) -> Round {
         eventually("the round is settled and out of memory", async || {
             let round = self.round(key).await;

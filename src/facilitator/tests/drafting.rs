@@ -131,10 +131,7 @@ async fn the_driver_rests_while_a_drafting_is_under_way_that_had_failed() {
     })
     .await;
     host.clock.advance(TimeDelta::minutes(5));
-    eventually("it is tried again", async || {
-        (host.models.draftings() == 2).then_some(())
-    })
-    .await;
+    host.until_begun(2).await;
     host.until_quiet().await;
 }
 
@@ -161,10 +158,7 @@ async fn a_cancelled_round_stops_drafting() {
     let host = Host::new().await;
     host.models.next([Mishap::Hangs]);
     let key = in_drafting(&host).await;
-    eventually("the model hangs", async || {
-        (host.models.draftings() == 1).then_some(())
-    })
-    .await;
+    host.until_begun(1).await;
     host.facilitator
         .update(key, |round, now| round.cancel(ORGANISER, now).unwrap())
         .await
@@ -186,6 +180,7 @@ async fn a_drafting_whose_authors_are_erased_stops_and_may_begin_anew() {
     let host = Host::new().await;
     host.models.next([Mishap::Hangs]);
     let key = in_drafting(&host).await;
+    host.until_begun(1).await;
     let erased = host.facilitator.erase_member(GUILD, Member(1)).await;
     assert_eq!(erased.unwrap().rounds, 1);
     host.until(key, "too few").await;

@@ -435,7 +435,6 @@ impl Scripted {
         seed: u64,
         drafted: &(dyn Fn(usize) + Send + Sync),
     ) -> Result<Vec<Candidate>> {
-        self.draftings.fetch_add(1, Ordering::SeqCst);
         let critiques_read: Vec<Member> = input
             .revision
             .iter()
@@ -444,6 +443,7 @@ impl Scripted {
             .collect();
         self.critiques.store(critiques_read.len(), Ordering::SeqCst);
         let mishap = self.mishaps.lock().unwrap().pop_front();
+        self.draftings.fetch_add(1, Ordering::SeqCst);
         match mishap {
             None => {}
             Some(Mishap::Fails) => bail!("out of memory"),

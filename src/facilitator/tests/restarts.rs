@@ -148,10 +148,7 @@ async fn a_drafting_that_was_cut_off_begins_anew() {
     let key = host.opens().await;
     host.write(key, 1..=3).await;
     host.close_early(key).await;
-    eventually("drafting has begun", async || {
-        (host.models.draftings() == 1).then_some(())
-    })
-    .await;
+    host.until_begun(1).await;
     let stopping = Instant::now();
     host.restart().await;
     assert!(stopping.elapsed() < Duration::from_secs(2));

@@ -70,10 +70,7 @@ async fn a_drafting_without_a_candidates_sources_goes_on_after_a_restart() {
         .await
         .unwrap();
     assert_eq!(without.unwrap().left, 4);
-    eventually("drafting has begun anew", async || {
-        (host.models.draftings() == 2).then_some(())
-    })
-    .await;
+    host.until_begun(2).await;
     host.restart().await;
     host.until_shown(key, Item::Review { stage: 1 }).await;
     assert_eq!(host.models.draftings(), 3);
