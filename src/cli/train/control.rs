@@ -1,6 +1,6 @@
 //! `--controlled`: whoever started the training pauses it, lets it go on and ends it.
 
-use std::io::BufRead;
+use std::io::{BufRead, Write, stderr};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -34,13 +34,13 @@ pub fn obey_standard_input() {
 /// Ends the training after this step, and if that takes long, as it may where others want the
 /// processor, at once: what was done until the last checkpoint is kept.
 fn end(why: &str) {
-    eprintln!("{why}: stopping after this step");
     INTERRUPTED.store(true, Ordering::Relaxed);
     std::thread::spawn(|| {
         std::thread::sleep(ENDS_WITHIN);
-        eprintln!("stopping in the middle of a step");
         std::process::exit(130);
     });
+    // Of a bot that was killed nobody reads it any more, and eprintln would panic.
+    let _ = writeln!(stderr(), "{why}: stopping after this step");
 }
 
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
