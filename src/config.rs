@@ -1,5 +1,6 @@
 //! Settings: `config/default.toml`, then a file of the host's, then the environment.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -290,6 +291,33 @@ impl Config {
                 .with_context(|| format!("cannot read {}", own.display()));
         }
         embedded(name)
+    }
+
+    /// Every file of a folder of `config/` or of the data folder that ends so, by its name, as
+    /// [`Self::text`] reads it.
+    ///
+    /// # Errors
+    /// As [`Self::text`]; a folder of the host's that cannot be read.
+    pub fn texts(&self, folder: &str, ending: &str) -> Result<BTreeMap<String, String>> {
+        let mut names: BTreeSet<String> = Embedded::iter()
+            .filter_map(|path| Some(path.strip_prefix(folder)?.strip_prefix('/')?.to_owned()))
+            .collect();
+        let own = self.data_dir.join(folder);
+        if own.is_dir() {
+            let unreadable = || format!("cannot read {}", own.display());
+            for entry in std::fs::read_dir(&own).with_context(unreadable)? {
+                names.insert(
+                    entry
+                        .with_context(unreadable)?
+                        .file_name()
+                        .to_string_lossy()
+                        .into(),
+                );
+            }
+        }
+        names.retain(|name| name.ends_with(ending));
+        let read = |name: String| Ok((name.clone(), self.text(&format!("{folder}/{name}"))?));
+        names.into_iter().map(read).collect()
     }
 
     /// As [`Self::text`], for a file that need not be text or be there.

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use self::pace::Pace;
 use self::platform::DiscordPlatform;
 use self::render::HostFacts;
-use self::wording::Wording;
+use self::wording::Languages;
 use crate::config::{Config, RoundDefaults, Shards};
 use crate::deliberation::id::Guild;
 use crate::deliberation::retraining::Model;
@@ -46,7 +46,7 @@ use crate::training::versions::Versions;
 /// What every command and event can reach.
 pub struct Bot {
     pub facilitator: Arc<Facilitator<DiscordPlatform>>,
-    pub wording: Arc<Wording>,
+    pub languages: Arc<Languages>,
     pub host: HostFacts,
     pub rounds: RoundDefaults,
     /// What rounds are opened with where nobody says otherwise.
@@ -96,13 +96,13 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
     let me = http.get_current_user().await.context(
         "Discord does not accept DISCORD_TOKEN, or cannot be reached; see accord doctor",
     )?;
-    let wording = Arc::new(Wording::new(&config.text("wording/en.ftl")?)?);
+    let languages = Arc::new(Languages::new(config.texts("wording", ".ftl")?)?);
     // The commands are registered at the first connection, when the bot is complete.
     let complete: Arc<OnceLock<Arc<Bot>>> = Arc::default();
     let bot = complete.clone();
     let framework = poise::Framework::builder()
         .options(poise::FrameworkOptions {
-            commands: commands::all(&wording),
+            commands: commands::all(&languages),
             event_handler: |framework, event| Box::pin(events::handle(framework, event)),
             on_error: |error| Box::pin(reply::report(error)),
             command_check: Some(|ctx| Box::pin(async move { reply::keep_pace(ctx) })),
@@ -128,7 +128,8 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         *client.ws_url.lock().await = gateway.clone();
     }
 
-    let platform = DiscordPlatform::new(client.http.clone(), me.id, wording.clone(), host.clone());
+    let platform =
+        DiscordPlatform::new(client.http.clone(), me.id, languages.clone(), host.clone());
     let retraining = retraining::Parts {
         trainer,
         limits: config.retraining.limits(),
@@ -151,7 +152,7 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
     );
     let _ = complete.set(Arc::new(Bot {
         facilitator: facilitator.clone(),
-        wording,
+        languages,
         host,
         rounds: config.rounds.clone(),
         welfare: config.deliberation.welfare,

@@ -15,7 +15,7 @@ pub mod platform;
 pub mod queue;
 pub mod retraining;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -166,6 +166,15 @@ impl<P: Platform> Facilitator<P> {
         self.tasks.close();
         self.tasks.wait().await;
         self.store.clone().close().await
+    }
+
+    /// The languages that the models in use in a guild were tested in, by their cards; `None` where none
+    /// says.
+    ///
+    /// # Errors
+    /// A version that is damaged.
+    pub async fn tested_languages(&self, guild: Guild) -> Result<Option<BTreeSet<String>>> {
+        self.models.tested_languages(guild).await
     }
 
     /// Opens a round, if the guild has not too many.

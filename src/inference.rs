@@ -7,6 +7,7 @@ pub mod calibration;
 pub mod candidates;
 pub mod drafting;
 pub mod generator;
+pub mod language;
 pub mod model_files;
 pub mod prompts;
 pub mod reward;

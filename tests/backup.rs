@@ -443,6 +443,8 @@ fn round(guild: Guild, number: u32) -> Round {
         admission: Admission::Everyone,
         experiment: false,
         review: false,
+        language: "en".into(),
+        real_ratings_only: false,
     };
     let place = Place {
         channel: Channel(10),

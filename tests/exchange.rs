@@ -371,6 +371,8 @@ fn opened(number: u32, rating: RatingMode) -> Round {
         admission: Admission::Everyone,
         experiment: false,
         review: false,
+        language: "en".into(),
+        real_ratings_only: false,
     };
     let key = RoundKey {
         guild: Guild(77),

@@ -31,6 +31,8 @@ pub fn open(guild: GuildId, number: u32, channel: ChannelId, rating: RatingMode)
         admission: Admission::Everyone,
         experiment: false,
         review: false,
+        language: "en".into(),
+        real_ratings_only: false,
     };
     let key = RoundKey {
         guild: Guild(guild.get()),

@@ -1,15 +1,20 @@
-# What Accord says to people. A host translates it by a file of the same name in the data folder
-# (wording/en.ftl there); what that file lacks is said in English.
+# What Accord says to people, in English. Another language is another file beside this one, such as
+# de.ftl; what a file lacks is said in English. A host changes a language or adds one by a file in the
+# folder `wording` of the data folder.
 #
 # The format is Project Fluent's (projectfluent.org). Text may use Discord's markdown, except on
 # buttons, in selects, forms, footers and charts. Times, people and links come ready made.
 
-# The language of this file: it decides about plural forms.
+# The language of this file, as Discord writes it (de, pt-BR): it decides about plural forms, and which
+# members read it.
 language = en
+# What the language calls itself.
+language-name = English
 
 ## Shared words
 
-decimal = { $whole }.{ $tenths }
+# Also with signs before it: +0.125.
+decimal = { $whole }.{ $decimals }
 person-erased = somebody whose data was erased
 person-accord = Accord
 agreement-1 = 1 · strongly disagree
@@ -172,6 +177,7 @@ terms-revisions =
     }
 terms-review = Organisers look at the candidates before they are posted, and can withhold one. They do not see who wrote what.
 terms-experiment = **This is an experiment:** the candidates are written in different ways. Which is which is shown when the round is over.
+terms-real-ratings-only = **The models are not tested in the language of the question.** So your ratings alone decide; what the models predict does not count.
 card-privacy = What happens with your opinion
 privacy-use = It is used without your name, to write and rank drafts. What you write may shine through in them, so leave out what would give you away.
 privacy-readers = Members and moderators cannot read it. Whoever hosts the bot technically can.
@@ -222,6 +228,7 @@ result-consensus = **Round { $round }: consensus.** Most of those who rated agre
 result-contested = **Round { $round }: contested.** The group is divided over this statement, which came first.
 result-none = **Round { $round }: no statement found enough agreement; the closest was this one.**
 result-unrated = **Round { $round }: too few rated to tell.** This statement ranks first, mostly by predictions.
+result-few-rated = **Round { $round }: too few rated to tell.** This statement ranks first by those few ratings.
 result-rated =
     { $participants ->
         [one] { $rated } of { $participants } participant rated it: { $spread }.
@@ -233,7 +240,7 @@ result-nobody-rated =
        *[other] None of the { $participants } participants rated it.
     }
 result-written-by-model = A language model wrote it from the group's opinions. It speaks for the group only as far as these numbers show.
-result-practically-equal = It is close: these two are practically equal. { $letter } comes first, which ratings that are only predicted could change.
+result-practically-equal = It is close: these two are practically equal. { $letter } comes first, which ratings that are missing could change.
 # How sure the choice is; also under "How was this chosen?". Numbers only where they have proved right.
 certainty-clear = The choice is clear: ratings that are only predicted would hardly change it.
 certainty-close = The choice is close: ratings that are only predicted could change it.
@@ -241,6 +248,7 @@ certainty-best = With a probability of { $share } % the chosen one is the best o
 certainty-welfare = With { $level } % its welfare is between { $low } and { $high }.
 result-notes = About this result
 result-predicted = Where a participant did not rate, a prediction was used to rank the candidates. Predictions are never counted as people.
+result-real-ratings-only = Your ratings alone ranked the candidates: the models are not tested in the language of the question. A rating that is missing counted as the same person's others, and changes nothing where somebody rated none.
 result-real-ratings-differ = By real ratings alone { $letter } would have been chosen: { $statement }
 result-subsets = Each draft read { $read } of { $opinions } opinions.
 result-late =
@@ -314,6 +322,7 @@ no-result-yet = The round has no result yet.
 why-title = **How the statement of round { $round } was chosen**
 why-drafts = { $drafts } candidates were written, and { $posted } were posted.
 why-rule = They are ranked by { $rule }: over real ratings where there are any, over predicted ones where not.
+why-rule-real-ratings-only = They are ranked by { $rule }, over real ratings alone.
 why-real-ratings = By real ratings alone { $letter } comes first.
 why-models = Generator: { $generator }. Reward model: { $rewardmodel }.
 why-chosen = { $letter } · chosen
@@ -326,6 +335,7 @@ why-welfare = Welfare: utilitarian { $utilitarian }, nash { $nash }, rawlsian { 
 why-rated = { $rated } of { $participants } rated it: { $real } on average.
 why-rated-and-predicted = { $rated } of { $participants } rated it: { $real } on average. Predicted for the same people: { $predicted }.
 why-not-rated = No participant rated it. All is predicted.
+why-not-rated-at-all = No participant rated it.
 why-scale = Welfare from 1 to 7: utilitarian is the mean rating, nash the geometric mean, rawlsian the lowest. Schulze counts the others that do not beat it.
 
 ## What became of my opinion?
@@ -351,6 +361,7 @@ mine-rating = You rated the group's statement: { $rating }.
 mine-not-rated = You did not rate the group's statement.
 mine-predicted = The model had predicted { $predicted }.
 mine-predicted-counted = The model predicted { $predicted } for you, and ranked with that.
+mine-predicted-not-counted = The model predicted { $predicted } for you, which did not count.
 mine-cancelled = The round ended without a result.
 mine-later = Once there is a result, you see here how it was predicted that you would rate it.
 mine-text = You wrote:
@@ -697,6 +708,7 @@ command-settings-set = Change settings
     .member_days = For how many days they must have been members when the round opens; 0 to 365
     .participant_role = The role that they must have
     .review = Whether organisers look at candidates before they are posted, not seeing who wrote what
+    .language = The language of what Accord writes here in public, in rounds that are opened from now on
 command-privacy = What Accord keeps about you
 command-privacy-what = What is kept, for how long, and who can see it
 command-privacy-export = Everything that is kept about you, as a file
@@ -711,6 +723,24 @@ command-model-report = How good the versions are, and what they learned from
 command-model-rollback = Go back to the version that was active before
     .what = Which model: the one that predicts ratings, or the one that writes candidates
 command-help = What Accord does, and what you can do
+# What can be chosen in options. In English these are also the names by which the code knows them.
+choice-utilitarian = utilitarian
+choice-nash = nash
+choice-rawlsian = rawlsian
+choice-schulze = schulze
+choice-reactions = reactions
+choice-private = private
+choice-adopted = adopted
+choice-partly = partly
+choice-rejected = rejected
+choice-off = off
+choice-own = own
+choice-shared = shared
+choice-everyone = everyone
+choice-members-before = members-before
+choice-role = role
+choice-reward = reward
+choice-generator = generator
 
 # What goes wrong.
 went-wrong = Something went wrong on Accord's side. It is noted; please try again in a minute.
@@ -722,6 +752,7 @@ no-such-round = There is no round { $round } here. /round list shows all.
 no-round-here = No such round in this channel. Name one with the option round; /round list shows all.
 which-round = Several rounds are open here. Name one with the option round.
 bad-duration = I cannot read “{ $given }” as a duration from one minute to 30 days. Write it as 24h, 90m or 2 days.
+bad-language = I do not speak “{ $given }”. Choose a language from the list.
 cannot-notify = I may not mention that role. Allow anyone to mention it, or give me the permission Mention Everyone; @everyone cannot be mentioned.
 experiment-alone = An experiment posts one candidate of each way to write them, and is not revised: leave out the options posted and revisions.
 missing-permissions = I lack permissions in { $channel }: { $permissions }. Somebody who manages the channel can give them to me; then try again.
@@ -729,6 +760,7 @@ missing-permissions = I lack permissions in { $channel }: { $permissions }. Some
 # What organisers are told.
 round-opened = Round { $round } is open. Its card appears in this channel in a moment.
 round-opened-review = Its candidates are posted once an organiser has looked at them: /round review.
+round-opened-untested = The question seems to be in a language in which the models are not tested: { $language } (tested: { $tested }). They may write and predict worse. So in this round real ratings alone rank the candidates; predictions only choose which are posted.
 round-cancelled = The round has ended without a result. Everybody can get their opinion back on the card.
 phase-extended = Open until { $closes }.
 rating-closes-early = Rating now closes { $closes }, which is announced.
@@ -754,6 +786,7 @@ without-threads = rounds stay in the channel
 training-off = off, nothing that members write and rate trains models
 training-own = the opinions and ratings of members who agree train this server's models
 training-shared = the opinions and ratings of members who agree train the models of this server, and of other servers of this bot that share too
+language-of-guild = { $language }, as the server in Discord
 # Joined with spaces: "1 day 12 hours".
 length-days =
     { $days ->
@@ -778,6 +811,7 @@ settings-shown = Organisers: { $organisers }
     Training: { $training }
     Participants: { $participants }
     Review: { $review }
+    Language: { $language }
 
 too-many-open-rounds = { $rounds } rounds are open here, and the host lets no server have more. Close or cancel one first.
 too-many-rounds-today = { $rounds } rounds were opened here within a day, and the host lets no server open more. Try again later.

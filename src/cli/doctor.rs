@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use accord::config::{Config, ModelSettings};
 use accord::discord::http;
-use accord::discord::wording::Wording;
+use accord::discord::wording::{Languages, Wording};
 use accord::facilitator::platform::PlatformError;
 use accord::inference::model_files::{self, ModelSource};
 use accord::inference::reward::RewardEngine;
@@ -140,8 +140,9 @@ async fn backups(config: &Config) -> Result<String> {
 }
 
 fn wording(config: &Config) -> Result<String> {
-    Wording::new(&config.text("wording/en.ftl")?)?;
-    Ok("read".into())
+    let languages = Languages::new(config.texts("wording", ".ftl")?)?;
+    let tags: Vec<String> = languages.all().iter().map(Wording::tag).collect();
+    Ok(format!("read: {}", tags.join(", ")))
 }
 
 /// Whether the token is there and accepted.

@@ -22,6 +22,16 @@ impl RatingDistribution {
         Some(Self(weights.map(|weight| exact_in_json(weight / total))))
     }
 
+    /// Each rating as likely as it is among these; `None` of none.
+    pub fn of(ratings: impl IntoIterator<Item = Likert>) -> Option<Self> {
+        let mut times = [0.0; 7];
+        for rating in ratings {
+            times[usize::from(u8::from(rating)) - 1] += 1.0;
+        }
+        let total: f64 = times.iter().sum();
+        (total > 0.0).then(|| Self(times.map(|times: f64| exact_in_json(times / total))))
+    }
+
     /// The expected rating, from 1 to 7: the predicted rating.
     pub fn mean(&self) -> f64 {
         (1..)

@@ -25,6 +25,9 @@ pub struct GuildSettings {
     pub admission: Admission,
     /// Organisers look at candidates before they are posted.
     pub review: bool,
+    /// What is shown to all is in this language in rounds that are opened from now on, such as `de`; the
+    /// guild's own where none was chosen.
+    pub language: Option<String>,
     /// Who changed them last, and when.
     pub changed: Option<(Member, Time)>,
 }

@@ -36,6 +36,9 @@ pub struct Retraining {
     pub asked_at: Time,
     /// Where it is told how far it is.
     pub channel: Channel,
+    /// What is told there is in this language, such as `de`; in English where it is not spoken.
+    #[serde(default)]
+    pub language: String,
     pub shown: Option<Shown>,
     /// What it is trained on, once that is written down; later rounds are for the next one.
     pub data: Option<TrainingSet>,
@@ -464,6 +467,7 @@ pub(crate) mod tests {
             by: Member(7),
             asked_at: at(9),
             channel: Channel(3),
+            language: "en".into(),
             shown: None,
             data: None,
             erased: 0,

@@ -106,6 +106,13 @@ pub struct Terms {
     /// Organisers look at candidates before they are posted, without seeing who wrote what.
     #[serde(default)]
     pub review: bool,
+    /// What is shown to all is in this language, such as `de`; in English where it is not spoken.
+    #[serde(default)]
+    pub language: String,
+    /// The models are not tested in the language of the question: their predictions choose what is
+    /// posted, and not what wins.
+    #[serde(default)]
+    pub real_ratings_only: bool,
 }
 
 /// How agreement is given.

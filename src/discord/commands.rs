@@ -7,6 +7,7 @@ mod privacy;
 mod round;
 mod settings;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use poise::serenity_prelude as serenity;
@@ -15,13 +16,13 @@ use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse};
 use super::Bot;
 use super::neutral;
 use super::reply::{Asked, Context, Failure};
-use super::wording::Wording;
+use super::wording::{Languages, Wording};
 use crate::deliberation::round::Round;
 
 type Command = poise::Command<Arc<Bot>, Failure>;
 
-/// All commands, described in the wording's words.
-pub fn all(wording: &Wording) -> Vec<Command> {
+/// All commands, described in every language. Their names are the same in all.
+pub fn all(languages: &Languages) -> Vec<Command> {
     let mut commands = vec![
         round::round(),
         opinion::opinion(),
@@ -31,21 +32,39 @@ pub fn all(wording: &Wording) -> Vec<Command> {
         help::help(),
     ];
     for command in &mut commands {
-        describe(command, wording, "command");
+        describe(command, languages, "command");
     }
     commands
 }
 
-fn describe(command: &mut Command, wording: &Wording, prefix: &str) {
+fn describe(command: &mut Command, languages: &Languages, prefix: &str) {
     let id = format!("{prefix}-{}", command.name);
-    command.description = Some(wording.describe(&id, None).into());
+    command.description = Some(languages.of("en").describe(&id, None).into());
+    command.description_localizations = translated(languages, &id, None);
     for parameter in &mut command.parameters {
-        let text = wording.describe(&id, Some(&parameter.name));
-        parameter.description = Some(text.into());
+        let name = Some(parameter.name.as_ref());
+        parameter.description = Some(languages.of("en").describe(&id, name).into());
+        parameter.description_localizations = translated(languages, &id, name);
+        for choice in parameter.choices.to_mut() {
+            let id = format!("choice-{}", choice.name);
+            choice.name = languages.of("en").describe(&id, None).into();
+            choice.localizations = translated(languages, &id, None);
+        }
     }
     for subcommand in &mut command.subcommands {
-        describe(subcommand, wording, &id);
+        describe(subcommand, languages, &id);
     }
+}
+
+type Localized = (Cow<'static, str>, Cow<'static, str>);
+
+/// What Discord shows instead of English, by its locales.
+fn translated(languages: &Languages, id: &str, option: Option<&str>) -> Cow<'static, [Localized]> {
+    let said = |wording: &Wording| Cow::from(wording.describe(id, option));
+    let translated = languages.translated();
+    translated
+        .map(|(locale, wording)| (Cow::from(locale), said(wording)))
+        .collect()
 }
 
 /// Rounds of the guild whose number or question contains what was typed so far, the latest first.
@@ -113,7 +132,10 @@ async fn meant(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::discord::wording::tests::languages;
 
     fn ids(command: &Command, prefix: &str) -> Vec<String> {
         let id = format!("{prefix}-{}", command.name);
@@ -121,24 +143,51 @@ mod tests {
         below.chain([id.clone()]).collect()
     }
 
-    fn check(command: &Command) {
-        let descriptions = command.parameters.iter().map(|option| &option.description);
-        for description in descriptions.chain([&command.description]) {
-            let length = description.as_ref().map_or(0, |text| text.chars().count());
+    /// The choices of all options, after checking what else is described.
+    fn choices(command: &Command) -> BTreeSet<String> {
+        let check = |text: &str| {
+            let length = text.chars().count();
             assert!(
                 (1..=100).contains(&length),
-                "{}: {description:?}",
+                "{}: {text}",
                 command.qualified_name
             );
+        };
+        let spoken = languages();
+        let options = command.parameters.iter();
+        let localized = options
+            .clone()
+            .map(|option| &option.description_localizations);
+        for localized in localized.chain([&command.description_localizations]) {
+            let locales: Vec<&str> = localized
+                .iter()
+                .map(|(locale, _)| locale.as_ref())
+                .collect();
+            let expected: Vec<&str> = spoken.translated().map(|(locale, _)| locale).collect();
+            assert_eq!(locales, expected);
+            localized.iter().for_each(|(_, text)| check(text));
         }
-        command.subcommands.iter().for_each(check);
+        let descriptions = options.clone().map(|option| &option.description);
+        for description in descriptions.chain([&command.description]) {
+            check(description.as_deref().unwrap_or_default());
+        }
+        let choices = options.flat_map(|option| option.choices.iter());
+        let names = choices.map(|choice| choice.name.to_string());
+        let below = command.subcommands.iter().flat_map(self::choices);
+        names.chain(below).collect()
     }
 
     #[test]
     fn every_command_is_described_and_no_other() {
         const ENGLISH: &str = include_str!("../../config/wording/en.ftl");
-        let commands = all(&Wording::new(ENGLISH).unwrap());
-        commands.iter().for_each(check);
+        let commands = all(languages());
+        let choices: BTreeSet<String> = commands.iter().flat_map(choices).collect();
+        let named: BTreeSet<String> = ENGLISH
+            .lines()
+            .filter_map(|line| line.strip_prefix("choice-")?.split(" =").next())
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(choices, named);
         let mut ids: Vec<String> = commands.iter().flat_map(|c| ids(c, "command")).collect();
         let mut described: Vec<&str> = ENGLISH
             .lines()

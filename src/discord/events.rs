@@ -29,7 +29,8 @@ pub async fn handle(
                     components::pressed(&asked, pressed).await
                 };
                 if let Err(failure) = done.await {
-                    apologise(&ctx.http, bot, pressed.id, &pressed.token, failure).await;
+                    let answer_to = (pressed.id, pressed.token.as_str());
+                    apologise(&ctx.http, bot, &pressed.locale, answer_to, failure).await;
                 }
             }
             Interaction::Modal(form) => {
@@ -38,7 +39,8 @@ pub async fn handle(
                     components::submitted(&asked, form).await
                 };
                 if let Err(failure) = done.await {
-                    apologise(&ctx.http, bot, form.id, &form.token, failure).await;
+                    let answer_to = (form.id, form.token.as_str());
+                    apologise(&ctx.http, bot, &form.locale, answer_to, failure).await;
                 }
             }
             _ => {}

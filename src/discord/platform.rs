@@ -15,7 +15,7 @@ use super::custom_id::{self, CustomId};
 use super::http::{code, failure, patiently};
 use super::neutral;
 use super::render::{self, HostFacts, Look};
-use super::wording::Wording;
+use super::wording::Languages;
 use crate::deliberation::id::{Channel, Guild, Member, Message};
 use crate::deliberation::rating::Likert;
 use crate::deliberation::retraining::Retraining;
@@ -27,7 +27,7 @@ use crate::facilitator::platform::{Platform, PlatformError, RetrainingView, View
 pub struct DiscordPlatform {
     http: Arc<Http>,
     me: UserId,
-    wording: Arc<Wording>,
+    languages: Arc<Languages>,
     host: HostFacts,
     /// What members are called, as far as they were met since the start; never written anywhere.
     names: Mutex<HashMap<(Guild, Member), Vec<String>>>,
@@ -36,11 +36,11 @@ pub struct DiscordPlatform {
 }
 
 impl DiscordPlatform {
-    pub fn new(http: Arc<Http>, me: UserId, wording: Arc<Wording>, host: HostFacts) -> Self {
+    pub fn new(http: Arc<Http>, me: UserId, languages: Arc<Languages>, host: HostFacts) -> Self {
         Self {
             http,
             me,
-            wording,
+            languages,
             host,
             names: Mutex::default(),
             gone: AtomicU64::new(rand::random()),
@@ -111,7 +111,8 @@ impl Platform for DiscordPlatform {
     type Look = Look;
 
     fn look(&self, view: &View<'_>, item: Item) -> Look {
-        render::look(&self.host, &self.wording, view, item)
+        let wording = self.languages.of(&view.round.terms.language);
+        render::look(&self.host, wording, view, item)
     }
 
     fn fingerprint(look: &Look) -> u64 {
@@ -233,7 +234,8 @@ impl Platform for DiscordPlatform {
     }
 
     fn retraining_look(&self, view: &RetrainingView<'_>) -> Look {
-        render::model::retraining(&self.wording, view)
+        let wording = self.languages.of(&view.retraining.language);
+        render::model::retraining(wording, view)
     }
 
     async fn post_retraining(

@@ -18,6 +18,7 @@ use super::platform::drawn;
 use super::render::{Form, Look};
 use super::wording::Wording;
 use crate::deliberation::admission::Standing;
+use crate::deliberation::guild::GuildSettings;
 use crate::deliberation::id::{Channel, Guild, Member, Role, RoundKey};
 use crate::facilitator::NoSuchRound;
 
@@ -54,6 +55,8 @@ pub struct Asked<'a> {
     pub guild: Guild,
     pub channel: Channel,
     pub who: &'a serenity::Member,
+    wording: &'a Wording,
+    guild_locale: Option<&'a str>,
     id: InteractionId,
     token: &'a str,
 }
@@ -66,6 +69,8 @@ impl<'a> Asked<'a> {
             guild_id,
             channel_id,
             member,
+            locale,
+            guild_locale,
             ..
         } = ctx.interaction;
         let bot = ctx.data();
@@ -75,6 +80,7 @@ impl<'a> Asked<'a> {
             *guild_id,
             *channel_id,
             member.as_deref(),
+            (locale, guild_locale.as_deref()),
             (*id, token),
         )
     }
@@ -92,6 +98,7 @@ impl<'a> Asked<'a> {
             guild,
             channel,
             interaction.member.as_ref(),
+            (&interaction.locale, interaction.guild_locale.as_deref()),
             answer_to,
         )
     }
@@ -109,6 +116,7 @@ impl<'a> Asked<'a> {
             guild,
             channel,
             interaction.member.as_ref(),
+            (&interaction.locale, interaction.guild_locale.as_deref()),
             answer_to,
         )
     }
@@ -119,10 +127,12 @@ impl<'a> Asked<'a> {
         guild: Option<serenity::GuildId>,
         channel: serenity::ChannelId,
         member: Option<&'a serenity::Member>,
+        (locale, guild_locale): (&str, Option<&'a str>),
         (id, token): (InteractionId, &'a str),
     ) -> Result<Self, Failure> {
+        let wording = bot.languages.of(locale);
         let (Some(guild), Some(who)) = (guild, member) else {
-            return Err(Failure::Told(bot.wording.say("only-in-servers", &[])));
+            return Err(Failure::Told(wording.say("only-in-servers", &[])));
         };
         let guild = Guild(guild.get());
         bot.facilitator.platform.met(guild, who);
@@ -132,6 +142,8 @@ impl<'a> Asked<'a> {
             guild,
             channel: Channel(channel.get()),
             who,
+            wording,
+            guild_locale,
             id,
             token,
         })
@@ -170,8 +182,15 @@ impl<'a> Asked<'a> {
         })
     }
 
+    /// In the language of whoever asked.
     pub fn wording(&self) -> &'a Wording {
-        &self.bot.wording
+        self.wording
+    }
+
+    /// In the language of what stands here for all to see: as it is set, else the guild's own.
+    pub fn public_wording(&self, settings: &GuildSettings) -> &'a Wording {
+        let chosen = settings.language.as_deref().or(self.guild_locale);
+        self.bot.languages.of(chosen.unwrap_or_default())
     }
 
     pub fn round(&self, number: u32) -> RoundKey {
@@ -259,9 +278,11 @@ pub async fn report(error: FrameworkError<'_, Arc<Bot>, Failure>) {
     match error {
         FrameworkError::Command { error, ctx, .. } => {
             if let poise::Context::Application(ctx) = ctx {
-                let CommandInteraction { id, token, .. } = ctx.interaction;
+                let CommandInteraction {
+                    id, token, locale, ..
+                } = ctx.interaction;
                 let http = &ctx.serenity_context().http;
-                apologise(http, ctx.data(), *id, token, error).await;
+                apologise(http, ctx.data(), locale, (*id, token), error).await;
             }
         }
         FrameworkError::CommandCheckFailed {
@@ -269,17 +290,28 @@ pub async fn report(error: FrameworkError<'_, Arc<Bot>, Failure>) {
             ctx: poise::Context::Application(ctx),
             ..
         } => {
-            let CommandInteraction { id, token, .. } = ctx.interaction;
+            let CommandInteraction {
+                id, token, locale, ..
+            } = ctx.interaction;
             let http = &ctx.serenity_context().http;
-            apologise(http, ctx.data(), *id, token, error).await;
+            apologise(http, ctx.data(), locale, (*id, token), error).await;
         }
         FrameworkError::CommandPanic { ctx, .. } => {
             if let poise::Context::Application(ctx) = ctx {
-                let CommandInteraction { id, token, .. } = ctx.interaction;
+                let CommandInteraction {
+                    id, token, locale, ..
+                } = ctx.interaction;
                 let panic =
                     anyhow::anyhow!("the command {} panicked", ctx.command().qualified_name);
                 let http = &ctx.serenity_context().http;
-                apologise(http, ctx.data(), *id, token, Failure::Broken(panic)).await;
+                apologise(
+                    http,
+                    ctx.data(),
+                    locale,
+                    (*id, token),
+                    Failure::Broken(panic),
+                )
+                .await;
             }
         }
         FrameworkError::EventHandler { error, event, .. } => {
@@ -300,20 +332,19 @@ pub async fn report(error: FrameworkError<'_, Arc<Bot>, Failure>) {
 pub async fn apologise(
     http: &Arc<Http>,
     bot: &Bot,
-    id: InteractionId,
-    token: &str,
+    locale: &str,
+    (id, token): (InteractionId, &str),
     failure: Failure,
 ) {
+    let wording = bot.languages.of(locale);
     let text = match &failure {
         Failure::Told(text) => text.clone(),
         Failure::Broken(error) => match error.downcast_ref() {
             // A button of a round that was erased, or that a backup did not have.
-            Some(NoSuchRound(key)) => bot
-                .wording
-                .say("no-such-round", &[("round", key.number.into())]),
+            Some(NoSuchRound(key)) => wording.say("no-such-round", &[("round", key.number.into())]),
             None => {
                 log_broken(&failure, "interaction");
-                bot.wording.say("went-wrong", &[])
+                wording.say("went-wrong", &[])
             }
         },
     };

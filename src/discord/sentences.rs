@@ -14,16 +14,26 @@ use crate::deliberation::round::{
     CRITIQUE_CHARACTERS, CritiqueRefused, Extended, LONGEST_PHASE, MOST_REDRAFTS, OrganiserRefused,
     Phase, RatingMode, ReviewRefused, Round, Time, TooManyRounds,
 };
+use crate::inference::language::Untested;
 use chrono::TimeDelta;
 
-/// A round was opened.
-pub fn opened(wording: &Wording, round: &Round) -> String {
-    let opened = wording.say("round-opened", &[("round", round.key.number.into())]);
+/// A round was opened; in which language its question seems to be, where the models are not tested in it.
+pub fn opened(wording: &Wording, round: &Round, untested: Option<&Untested>) -> String {
+    let mut lines = vec![wording.say("round-opened", &[("round", round.key.number.into())])];
     if round.terms.review {
-        format!("{opened} {}", wording.say("round-opened-review", &[]))
-    } else {
-        opened
+        lines.push(wording.say("round-opened-review", &[]));
     }
+    if let Some(Untested { language, tested }) = untested {
+        let tested = match tested.is_empty() {
+            true => wording.say("model-no-languages", &[]),
+            false => Vec::from_iter(tested.iter().map(String::as_str)).join(", "),
+        };
+        lines.push(wording.say(
+            "round-opened-untested",
+            &[("language", (*language).into()), ("tested", tested.into())],
+        ));
+    }
+    lines.join(" ")
 }
 
 /// No more rounds can be opened for now.
@@ -113,7 +123,13 @@ pub fn missing_permissions(wording: &Wording, missing: Permissions, channel: Cha
 }
 
 /// The settings of a guild, and which of them are the host's.
-pub fn settings(wording: &Wording, host: &RoundDefaults, guild: &GuildSettings) -> Look {
+/// `public` is what stands there in public.
+pub fn settings(
+    wording: &Wording,
+    public: &Wording,
+    host: &RoundDefaults,
+    guild: &GuildSettings,
+) -> Look {
     let organisers = match guild.organisers.as_slice() {
         [] => wording.say("organisers-by-permission", &[]),
         roles => {
@@ -142,6 +158,7 @@ pub fn settings(wording: &Wording, host: &RoundDefaults, guild: &GuildSettings) 
         Training::Shared => wording.say("training-shared", &[]),
     };
     let participants = admission(wording, guild.admission);
+    let language = language(wording, public, guild.language.as_deref());
     Look::of(wording.say(
         "settings-shown",
         &[
@@ -154,8 +171,17 @@ pub fn settings(wording: &Wording, host: &RoundDefaults, guild: &GuildSettings) 
             ("training", training.into()),
             ("participants", participants.into()),
             ("review", review.into()),
+            ("language", language.into()),
         ],
     ))
+}
+
+/// The language of what stands in public: chosen, or else the guild's own in Discord.
+pub fn language(wording: &Wording, public: &Wording, chosen: Option<&str>) -> String {
+    match chosen {
+        Some(_) => public.name(),
+        None => wording.say("language-of-guild", &[("language", public.name().into())]),
+    }
 }
 
 /// Who may take part in a round.

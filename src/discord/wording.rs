@@ -1,7 +1,8 @@
-//! Every wording for people, read from `config/wording/en.ftl` or a host's translation of it
-//! (Project Fluent).
+//! Every wording for people, a language a file of `config/wording/` (Project Fluent).
 
-use anyhow::{Context, Result, anyhow};
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, anyhow, ensure};
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
 use unic_langid::LanguageIdentifier;
@@ -10,8 +11,88 @@ pub use fluent_bundle::FluentValue as Value;
 
 type Bundle = FluentBundle<FluentResource>;
 
+/// The languages that Accord speaks: what one member sees is in that member's, what all see in the one
+/// that the round was opened in.
+pub struct Languages {
+    /// The first is English.
+    wordings: Vec<Wording>,
+}
+
+impl Languages {
+    /// Reads files of messages, by their names; `en.ftl` is among them.
+    ///
+    /// # Errors
+    /// As [`Wording::new`], with the file's name; a language that two files have.
+    pub fn new(mut files: BTreeMap<String, String>) -> Result<Self> {
+        let english = files.remove("en.ftl").context("there is no en.ftl")?;
+        let files = [("en.ftl".to_owned(), english)].into_iter().chain(files);
+        let mut wordings: Vec<Wording> = Vec::new();
+        for (name, ftl) in files {
+            let wording = Wording::new(&ftl).with_context(|| format!("wording/{name}"))?;
+            let tag = wording.tag();
+            ensure!(
+                wordings.iter().all(|known| known.tag() != tag),
+                "wording/{name} is the second file in {tag}: give each language one file, such as \
+                 {tag}.ftl"
+            );
+            wordings.push(wording);
+        }
+        Ok(Self { wordings })
+    }
+
+    /// The wording for a locale of Discord's or a language: `de` for `de-AT` too. English where there is
+    /// none.
+    pub fn of(&self, locale: &str) -> &Wording {
+        self.spoken(locale).unwrap_or(&self.wordings[0])
+    }
+
+    fn spoken(&self, locale: &str) -> Option<&Wording> {
+        let locale: LanguageIdentifier = locale.parse().ok()?;
+        let exactly = self
+            .wordings
+            .iter()
+            .find(|wording| wording.language == locale);
+        exactly.or_else(|| {
+            let mut alike = self.wordings.iter();
+            alike.find(|wording| wording.language.language == locale.language)
+        })
+    }
+
+    /// The language that somebody chose by its tag or by its name.
+    pub fn chosen(&self, given: &str) -> Option<&Wording> {
+        let given = given.trim().to_lowercase();
+        let mut wordings = self.wordings.iter();
+        wordings.find(|wording| {
+            [wording.tag(), wording.name()]
+                .iter()
+                .any(|name| name.to_lowercase() == given)
+        })
+    }
+
+    pub fn all(&self) -> &[Wording] {
+        &self.wordings
+    }
+
+    /// The locales of Discord's in which something else than English is shown.
+    pub fn translated(&self) -> impl Iterator<Item = (&'static str, &Wording)> {
+        let english = &self.wordings[0].language;
+        DISCORD_LOCALES
+            .into_iter()
+            .filter_map(|locale| Some((locale, self.spoken(locale)?)))
+            .filter(move |(_, wording)| wording.language != *english)
+    }
+}
+
+/// Those that Discord's own surface has: the only ones in which it takes descriptions of commands.
+const DISCORD_LOCALES: [&str; 32] = [
+    "id", "da", "de", "en-GB", "en-US", "es-ES", "es-419", "fr", "hr", "it", "lt", "hu", "nl",
+    "no", "pl", "pt-BR", "ro", "fi", "sv-SE", "vi", "tr", "cs", "el", "bg", "ru", "uk", "hi", "th",
+    "zh-CN", "ja", "zh-TW", "ko",
+];
+
 /// What Accord says to people, in one language.
 pub struct Wording {
+    language: LanguageIdentifier,
     bundle: Bundle,
     /// For what a translation does not have yet.
     english: Bundle,
@@ -27,9 +108,23 @@ impl Wording {
     /// A message that cannot be read or stands there twice; no known language.
     pub fn new(ftl: &str) -> Result<Self> {
         Ok(Self {
+            language: language(ftl)?,
             bundle: bundle(ftl)?,
             english: bundle(ENGLISH).expect("the shipped wording is read by a test"),
         })
+    }
+
+    /// The language, such as `de`.
+    pub fn tag(&self) -> String {
+        self.language.to_string()
+    }
+
+    /// What the language calls itself.
+    pub fn name(&self) -> String {
+        match self.bundle.has_message("language-name") {
+            true => self.said("language-name", None, None),
+            false => self.tag(),
+        }
     }
 
     /// The message `id`, which is always a literal so that it can be searched for.
@@ -44,9 +139,9 @@ impl Wording {
     }
 
     /// What a command does, or one of its options: `command-round-open` describes `/round open`, and
-    /// its attributes the options.
-    pub fn describe(&self, command: &str, option: Option<&str>) -> String {
-        self.said(command, option, None)
+    /// its attributes the options. `choice-nash` is what the option's choice `nash` is called.
+    pub fn describe(&self, id: &str, option: Option<&str>) -> String {
+        self.said(id, option, None)
     }
 
     fn said(&self, id: &str, attribute: Option<&str>, values: Option<&FluentArgs<'_>>) -> String {
@@ -107,8 +202,8 @@ fn language(ftl: &str) -> Result<LanguageIdentifier> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+pub(in crate::discord) mod tests {
+    use std::collections::BTreeSet;
     use std::path::Path;
     use std::sync::LazyLock;
 
@@ -197,6 +292,57 @@ mod tests {
         messages
     }
 
+    /// All files of `config/wording/`, whichever there are.
+    pub(in crate::discord) fn files() -> BTreeMap<String, String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/wording");
+        std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| {
+                let path = entry.unwrap().path();
+                let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+                (name, std::fs::read_to_string(path).unwrap())
+            })
+            .collect()
+    }
+
+    pub(in crate::discord) fn languages() -> &'static Languages {
+        static LANGUAGES: LazyLock<Languages> = LazyLock::new(|| Languages::new(files()).unwrap());
+        &LANGUAGES
+    }
+
+    /// The attributes of each message.
+    fn attributes(ftl: &str) -> BTreeSet<(String, String)> {
+        let mut found = BTreeSet::new();
+        let mut id = "";
+        for line in ftl.lines() {
+            match line.trim_start().strip_prefix('.') {
+                Some(attribute) => {
+                    let name = attribute.split(" =").next().unwrap();
+                    found.insert((id.to_owned(), name.to_owned()));
+                }
+                None if !line.starts_with([' ', '#']) => id = line.split(" =").next().unwrap(),
+                None => {}
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_language_says_everything_with_the_values_of_the_english_one() {
+        let english = (messages(ENGLISH), attributes(ENGLISH));
+        for (name, ftl) in files() {
+            let (messages, attributes) = (messages(&ftl), attributes(&ftl));
+            for (id, arguments) in &english.0 {
+                let translated = messages.get(id);
+                let translated = translated.unwrap_or_else(|| panic!("{name} lacks {id}"));
+                assert_eq!(translated, arguments, "{name}: {id}");
+            }
+            let unknown = messages.keys().find(|id| !english.0.contains_key(*id));
+            assert_eq!(unknown, None, "{name}: English does not say it");
+            assert_eq!(attributes, english.1, "{name}");
+        }
+    }
+
     #[test]
     fn everything_that_is_said_stands_in_the_file_with_those_arguments() {
         let messages = messages(ENGLISH);
@@ -219,34 +365,81 @@ mod tests {
         let unused: Vec<String> = messages(ENGLISH)
             .into_keys()
             // Commands are described by their names; a test of theirs sees to it.
-            .filter(|id| id != "language" && !id.starts_with("command-") && !used.contains(id))
+            .filter(|id| !id.starts_with("command-") && !id.starts_with("choice-"))
+            .filter(|id| !["language", "language-name"].contains(&id.as_str()))
+            .filter(|id| !used.contains(id))
             .collect();
         assert_eq!(unused, Vec::<String>::new());
     }
 
     #[test]
     fn every_message_renders() {
-        let wording = Wording::new(ENGLISH).unwrap();
-        for (id, arguments) in messages(ENGLISH) {
-            for number in [0, 1, 7] {
-                let values: Vec<(&str, Value<'_>)> = arguments
-                    .iter()
-                    .map(|name| (name.as_str(), number.into()))
-                    .collect();
-                let said = wording.say(&id, &values);
-                assert!(
-                    !said.is_empty() && !said.contains(['{', '}']),
-                    "{id}: {said}"
-                );
-                // What a host pastes must not make Discord refuse a message.
-                assert!(said.chars().count() < 1500, "{id}: {said}");
+        for (file, ftl) in files() {
+            let wording = Wording::new(&ftl).unwrap();
+            for (id, arguments) in messages(&ftl) {
+                for number in [0, 1, 7] {
+                    let values: Vec<(&str, Value<'_>)> = arguments
+                        .iter()
+                        .map(|name| (name.as_str(), number.into()))
+                        .collect();
+                    let said = wording.say(&id, &values);
+                    assert!(
+                        !said.is_empty() && !said.contains(['{', '}']),
+                        "{file}: {id}: {said}"
+                    );
+                    let limit = limit(&id);
+                    assert!(
+                        said.chars().count() <= limit,
+                        "{file}: {id} above {limit}: {said}"
+                    );
+                }
             }
+        }
+    }
+
+    /// Discord's limits; where something else stands in the same message, what is left beside it.
+    fn limit(id: &str) -> usize {
+        match id {
+            // A button.
+            _ if id.starts_with("button-") => 80,
+            // The title and the label of a form, and what stands in its empty field.
+            _ if id.ends_with("-form-title") || id.ends_with("-form-label") => 45,
+            _ if id.ends_with("-form-placeholder") => 100,
+            // What can be selected, and what a select says.
+            _ if ["agreement-", "quality-", "choice-"]
+                .iter()
+                .any(|kind| id.starts_with(kind)) =>
+            {
+                100
+            }
+            "panel-agreement" | "panel-quality" => 150,
+            // A command.
+            _ if id.starts_with("command-") => 100,
+            // The name of a field.
+            "card-state" | "card-terms" | "card-privacy" | "answer-heading" | "log-heading"
+            | "result-notes" | "why-chosen" | "why-candidate" | "status-under-way" => 256,
+            // A table on a phone.
+            _ if id.starts_with("table-") => 12,
+            // Room for the figures beside it in a chart.
+            _ if id.starts_with("chart-") && !id.ends_with("-told") => 24,
+            _ => 1500,
         }
     }
 
     #[test]
     fn numbers_come_with_the_right_plural() {
-        let wording = Wording::new(ENGLISH).unwrap();
+        let languages = languages();
+        let german = |agree: usize| {
+            let values = [
+                ("agree", agree.into()),
+                ("neutral", 0.into()),
+                ("dissent", 1.into()),
+            ];
+            languages.of("de").say("spread", &values)
+        };
+        assert_eq!(german(1), "1 stimmt zu, 0 neutral, 1 dagegen");
+        assert_eq!(german(0), "0 stimmen zu, 0 neutral, 1 dagegen");
+        let wording = languages.of("en-US");
         let queue = |before: usize| wording.say("state-queue", &[("before", before.into())]);
         assert_eq!(queue(1), "1 other round is before this one.");
         assert_eq!(queue(2), "2 other rounds are before this one.");
@@ -258,6 +451,48 @@ mod tests {
             let said = polish.say("state-queue", &[("before", before.into())]);
             assert_eq!(said, expected);
         }
+    }
+
+    #[test]
+    fn everybody_gets_their_language_and_english_where_there_is_none() {
+        let polish = ("polski.ftl".to_owned(), "language = pl".to_owned());
+        let brazilian = (
+            "pt.ftl".to_owned(),
+            "language = pt-BR\nlanguage-name = Português".to_owned(),
+        );
+        let languages = Languages::new(files().into_iter().chain([polish, brazilian]).collect());
+        let languages = languages.unwrap();
+        for (locale, expected) in [
+            ("de", "de"),
+            ("de-AT", "de"),
+            ("en-GB", "en"),
+            ("pl", "pl"),
+            ("pt-PT", "pt-BR"),
+            ("tlh", "en"),
+            ("no such thing", "en"),
+        ] {
+            assert_eq!(languages.of(locale).tag(), expected, "{locale}");
+        }
+        for (given, expected) in [
+            ("DE", "de"),
+            ("deutsch", "de"),
+            ("pl", "pl"),
+            ("português", "pt-BR"),
+        ] {
+            assert_eq!(languages.chosen(given).unwrap().tag(), expected);
+        }
+        assert!(languages.chosen("klingon").is_none());
+        let translated: Vec<&str> = languages.translated().map(|(locale, _)| locale).collect();
+        assert_eq!(translated, ["de", "pl", "pt-BR"]);
+    }
+
+    #[test]
+    fn two_files_of_one_language_are_refused() {
+        let files =
+            ["en.ftl", "english.ftl"].map(|name| (name.to_owned(), "language = en".to_owned()));
+        let error = Languages::new(files.into()).err().unwrap().to_string();
+        let expected = "wording/english.ftl is the second file in en: give each language one file, such as en.ftl";
+        assert_eq!(error, expected);
     }
 
     #[test]

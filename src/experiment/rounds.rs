@@ -179,6 +179,8 @@ mod tests {
             admission: Admission::Everyone,
             experiment: true,
             review: false,
+            language: "en".into(),
+            real_ratings_only: false,
         };
         let question = "What about cars?".to_owned();
         let opened_at = now() - TimeDelta::hours(1);

@@ -2,6 +2,7 @@
 
 mod resident;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +62,15 @@ pub trait Models: Send + Sync + 'static {
         opinion: &'a str,
         statements: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Vec<RatingDistribution>>>;
+
+    /// The languages that both models which are in use in a guild were tested in, by their cards; `None`
+    /// where no card names one.
+    ///
+    /// # Errors
+    /// A version that is damaged.
+    fn tested_languages(&self, _: Guild) -> BoxFuture<'_, Result<Option<BTreeSet<String>>>> {
+        std::future::ready(Ok(None)).boxed()
+    }
 
     /// Whether the reward model's certainty of a choice by `welfare` has proved right where that could
     /// be checked; not where nothing is known of it.
@@ -149,6 +159,10 @@ impl Models for LocalModels {
             predicted
         }
         .boxed()
+    }
+
+    fn tested_languages(&self, guild: Guild) -> BoxFuture<'_, Result<Option<BTreeSet<String>>>> {
+        resident::tested_languages(&self.config, guild).boxed()
     }
 
     fn is_calibrated<'a>(

@@ -259,6 +259,7 @@ impl<P: Platform> Facilitator<P> {
         model: Model,
         by: Member,
         channel: Channel,
+        language: String,
     ) -> Result<Result<Retraining, Refused>> {
         let outlook = self.outlook(guild, model).await?;
         if let Some(refused) = outlook.refused {
@@ -285,6 +286,7 @@ impl<P: Platform> Facilitator<P> {
                 by,
                 asked_at: now,
                 channel,
+                language,
                 shown: None,
                 data: None,
                 erased: 0,

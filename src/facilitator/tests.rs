@@ -109,6 +109,8 @@ impl Host {
             admission: Admission::Everyone,
             experiment: false,
             review: false,
+            language: "en".into(),
+            real_ratings_only: false,
         };
         change(&mut terms);
         let new = NewRound {

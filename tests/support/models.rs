@@ -1,6 +1,7 @@
 //! The real models, as tests of rounds use them: asked the same only once a test program, and failing
 //! when a test wants them to.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -103,6 +104,10 @@ impl Models for Remembering {
             Ok(ratings)
         }
         .boxed()
+    }
+
+    fn tested_languages(&self, guild: Guild) -> BoxFuture<'_, Result<Option<BTreeSet<String>>>> {
+        self.real.tested_languages(guild)
     }
 
     fn is_calibrated<'a>(
@@ -233,6 +238,10 @@ impl Models for Failing {
         statements: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Vec<RatingDistribution>>> {
         self.models.predict(versions, question, opinion, statements)
+    }
+
+    fn tested_languages(&self, guild: Guild) -> BoxFuture<'_, Result<Option<BTreeSet<String>>>> {
+        self.models.tested_languages(guild)
     }
 
     fn is_calibrated<'a>(

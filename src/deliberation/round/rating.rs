@@ -573,8 +573,13 @@ impl Round {
         if table.is_empty() || candidates.is_empty() {
             return self.end(Cancellation::NoCandidateLeft, now);
         }
+        let mut conclusion = conclude(&table, self.terms.welfare, thresholds, rng);
+        if self.ranks_by_real_ratings(&candidates) {
+            // There is no other order to compare with.
+            conclusion.best_by_real_ratings = None;
+        }
         let result = RoundResult {
-            conclusion: conclude(&table, self.terms.welfare, thresholds, rng),
+            conclusion,
             participants: table.len(),
             candidates,
             calibrated: false,
@@ -590,9 +595,51 @@ impl Round {
         }
     }
 
-    /// Participants by `candidates`: the real rating where there is one, else the predicted one.
+    /// Whether only real ratings rank these candidates: by [`Terms::real_ratings_only`], as soon as a
+    /// participant has rated one of them.
+    pub fn ranks_by_real_ratings(&self, candidates: &[CandidateKey]) -> bool {
+        self.terms.real_ratings_only && !self.real_ratings(candidates).is_empty()
+    }
+
+    /// Every agreement that a participant gave to one of these candidates.
+    fn real_ratings(&self, candidates: &[CandidateKey]) -> Vec<(Member, Likert)> {
+        let ratings = self.ratings.iter();
+        let given = ratings.filter_map(|((key, member), rating)| {
+            let counts = candidates.contains(key) && self.opinions.contains_key(member);
+            Some((*member, rating.agreement.filter(|_| counts)?))
+        });
+        given.collect()
+    }
+
+    /// Participants by `candidates`, by real ratings alone. One that is missing is as likely as not any of
+    /// the participant's others; or, where they gave none, any of everybody's. The latter are alike for
+    /// all candidates, so they do not change the order.
+    fn table_of_real_ratings(&self, candidates: &[CandidateKey]) -> Vec<Vec<Agreement>> {
+        let all = self.real_ratings(candidates);
+        let everybodys = RatingDistribution::of(all.iter().map(|(_, rating)| *rating));
+        let participants = self.opinions.keys();
+        participants
+            .filter_map(|&member| {
+                let own = all.iter().filter(|(by, _)| *by == member);
+                let own = RatingDistribution::of(own.map(|(_, rating)| *rating));
+                let missing = Agreement::Predicted(own.or(everybodys)?);
+                let real = |key| self.ratings.get(&(key, member))?.agreement;
+                let row = candidates.iter();
+                Some(
+                    row.map(|&key| real(key).map_or(missing, Agreement::Real))
+                        .collect(),
+                )
+            })
+            .collect()
+    }
+
+    /// Participants by `candidates`: the real rating where there is one, else the predicted one, unless
+    /// only real ratings rank ([`Self::ranks_by_real_ratings`]).
     /// Participants of whom something is missing are left out.
     pub fn table(&self, candidates: &[CandidateKey]) -> Vec<Vec<Agreement>> {
+        if self.ranks_by_real_ratings(candidates) {
+            return self.table_of_real_ratings(candidates);
+        }
         self.opinions
             .keys()
             .filter_map(|&member| {

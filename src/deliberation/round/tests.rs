@@ -91,6 +91,8 @@ impl Scene {
             admission: Admission::Everyone,
             experiment: false,
             review: false,
+            language: "en".into(),
+            real_ratings_only: false,
         };
         change(&mut terms);
         let now = DateTime::from_timestamp(1_760_000_000, 0).unwrap();

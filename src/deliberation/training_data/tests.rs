@@ -91,6 +91,8 @@ fn opened(rating: RatingMode) -> Round {
         admission: Admission::Everyone,
         experiment: false,
         review: false,
+        language: "en".into(),
+        real_ratings_only: false,
     };
     let key = RoundKey {
         guild: Guild(9_000_000_009),

@@ -217,8 +217,10 @@ pub async fn confirmed(asked: &Asked<'_>, model: Model) -> Result<(), Failure> {
     require_manager(asked)?;
     asked.defer_update().await?;
     let facilitator = &asked.bot.facilitator;
+    let settings = facilitator.store.settings(asked.guild).await?;
+    let language = asked.public_wording(&settings).tag();
     let begun = facilitator
-        .ask_for_retraining(asked.guild, model, asked.member(), asked.channel)
+        .ask_for_retraining(asked.guild, model, asked.member(), asked.channel, language)
         .await?;
     asked
         .finish(match begun {

@@ -22,6 +22,7 @@ use crate::discord::reply::{Asked, Context, Failure};
 use crate::discord::sentences;
 use crate::facilitator::NewRound;
 use crate::facilitator::platform::View;
+use crate::inference::language::untested;
 
 /// Find a statement that this community can agree on
 #[poise::command(
@@ -147,6 +148,19 @@ async fn open(
         Some(text) => phase_length(&asked, &text),
         None => Ok(set.unwrap_or(default)),
     };
+    let text = format!("{question} {}", background.as_deref().unwrap_or_default());
+    let untested = match facilitator.tested_languages(asked.guild).await {
+        Ok(tested) => tested.and_then(|tested| untested(&text, tested)),
+        // The drafting will say so, if it still is so then.
+        Err(error) => {
+            tracing::warn!(
+                guild = %asked.guild,
+                error = format!("{error:#}"),
+                "the languages of the models in use cannot be read"
+            );
+            None
+        }
+    };
     let terms = Terms {
         welfare: welfare.map_or(asked.bot.welfare, Into::into),
         minimum: minimum
@@ -171,6 +185,8 @@ async fn open(
         admission: settings.admission,
         experiment,
         review: settings.review,
+        language: asked.public_wording(&settings).tag(),
+        real_ratings_only: untested.is_some(),
     };
 
     let has = ctx.interaction.app_permissions.unwrap_or_default();
@@ -209,7 +225,7 @@ async fn open(
     let opened = facilitator.open(new, defaults.limits()).await?;
     asked
         .say(match opened {
-            Ok(round) => sentences::opened(wording, &round),
+            Ok(round) => sentences::opened(wording, &round, untested.as_ref()),
             Err(too_many) => sentences::too_many_rounds(wording, too_many),
         })
         .await

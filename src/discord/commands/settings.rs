@@ -1,14 +1,39 @@
 //! `/settings`: what a guild has settled for its rounds.
 
 use poise::serenity_prelude as serenity;
+use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse};
 
 use super::round::{RatingChoice, phase_length};
 use crate::deliberation::admission::Admission;
 use crate::deliberation::guild::{GuildSettings, Training};
 use crate::deliberation::id::Role;
+use crate::discord::neutral;
+use crate::discord::render::Look;
 use crate::discord::reply::{Asked, Context, Failure};
 use crate::discord::sentences;
 use crate::discord::wording::Wording;
+
+/// What stands for the language that the guild has in Discord.
+const AS_IN_DISCORD: &str = "discord";
+
+/// The languages that Accord speaks.
+async fn complete_language(ctx: Context<'_>, _: &str) -> CreateAutocompleteResponse {
+    const CHOICES: usize = 25;
+    let Ok(asked) = Asked::by_command(ctx) else {
+        return CreateAutocompleteResponse::new();
+    };
+    let own = sentences::language(
+        asked.wording(),
+        asked.public_wording(&GuildSettings::default()),
+        None,
+    );
+    let spoken = asked.bot.languages.all().iter();
+    let choices = spoken
+        .map(|wording| AutocompleteChoice::new(wording.name(), wording.tag()))
+        .take(CHOICES - 1)
+        .chain([AutocompleteChoice::new(own, AS_IN_DISCORD)]);
+    CreateAutocompleteResponse::new().set_choices(choices.collect())
+}
 
 /// What members' ratings may train.
 #[derive(Clone, Copy, poise::ChoiceParameter)]
@@ -55,13 +80,17 @@ pub async fn settings(_: Context<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+fn shown(asked: &Asked<'_>, settings: &GuildSettings) -> Look {
+    let public = asked.public_wording(settings);
+    sentences::settings(asked.wording(), public, &asked.bot.rounds, settings)
+}
+
 /// Show the settings
 #[poise::command(slash_command)]
 async fn show(ctx: Context<'_>) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     let settings = asked.bot.facilitator.store.settings(asked.guild).await?;
-    let look = sentences::settings(asked.wording(), &asked.bot.rounds, &settings);
-    asked.answer(look).await
+    asked.answer(shown(&asked, &settings)).await
 }
 
 /// Who may take part, by what was chosen; a number of days or a role alone says it as well.
@@ -87,6 +116,26 @@ fn admission(
         _ => Err(wording.say("participants-conflict", &[])),
     }
 }
+
+/// The language that was chosen.
+///
+/// # Errors
+/// It is not spoken here.
+fn spoken(asked: &Asked<'_>, given: &str) -> Result<String, Failure> {
+    match asked.bot.languages.chosen(given) {
+        Some(wording) => Ok(wording.tag()),
+        None => {
+            let given = neutral::line(given, GIVEN);
+            Err(Failure::Told(
+                asked
+                    .wording()
+                    .say("bad-language", &[("given", given.into())]),
+            ))
+        }
+    }
+}
+
+const GIVEN: usize = 50;
 
 /// Change settings
 #[poise::command(slash_command)]
@@ -114,6 +163,9 @@ async fn set(
     member_days: Option<u16>,
     #[description = "Role"] participant_role: Option<serenity::Role>,
     #[description = "Review"] review: Option<bool>,
+    #[description = "Language"]
+    #[autocomplete = "complete_language"]
+    language: Option<String>,
 ) -> Result<(), Failure> {
     let asked = Asked::by_command(ctx)?;
     let length = |text: Option<String>| text.map(|text| phase_length(&asked, &text)).transpose();
@@ -123,6 +175,11 @@ async fn set(
             .map(|role| role.map(|role| Role(role.id.get())));
     let admission = admission(asked.wording(), participants, member_days, role);
     let admission = admission.map_err(Failure::Told)?;
+    let language = match language.as_deref() {
+        None => None,
+        Some(AS_IN_DISCORD) => Some(None),
+        Some(given) => Some(Some(spoken(&asked, given)?)),
+    };
     let facilitator = &asked.bot.facilitator;
     let changed = (asked.member(), facilitator.clock.now());
     let change = move |settings: &mut GuildSettings| {
@@ -141,6 +198,7 @@ async fn set(
         settings.ratings_for = ratings_for.or(settings.ratings_for);
         settings.training = training.map_or(settings.training, Into::into);
         settings.admission = admission.unwrap_or(settings.admission);
+        settings.language = language.unwrap_or(settings.language.take());
         settings.review = review.unwrap_or(settings.review);
         settings.changed = Some(changed);
     };
@@ -149,6 +207,5 @@ async fn set(
         .change_settings(asked.guild, change)
         .await?;
     facilitator.settings_changed(asked.guild).await?;
-    let look = sentences::settings(asked.wording(), &asked.bot.rounds, &settings);
-    asked.answer(look).await
+    asked.answer(shown(&asked, &settings)).await
 }

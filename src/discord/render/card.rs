@@ -96,6 +96,9 @@ fn terms(wording: &Wording, round: &Round) -> String {
     if terms.review {
         lines.push(wording.say("terms-review", &[]));
     }
+    if terms.real_ratings_only {
+        lines.push(wording.say("terms-real-ratings-only", &[]));
+    }
     if terms.experiment {
         lines.push(wording.say("terms-experiment", &[]));
     }

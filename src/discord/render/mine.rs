@@ -100,6 +100,10 @@ fn own_ratings(
         let predicted = decimal(wording, distribution.mean());
         lines.push(match real {
             Some(_) => wording.say("mine-predicted", &[("predicted", predicted.into())]),
+            None if round.ranks_by_real_ratings(&result.candidates) => wording.say(
+                "mine-predicted-not-counted",
+                &[("predicted", predicted.into())],
+            ),
             None => wording.say("mine-predicted-counted", &[("predicted", predicted.into())]),
         });
     }

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::arms::compared_arms;
-use super::phrases::{from_now, on, percent, person};
+use super::phrases::{from_now, numeral, on, percent, person};
 use super::{Button, Embed, Look};
 use crate::chart::shares::{Share, ShareRow, SharesWords, shares_chart};
 use crate::deliberation::retraining::{
@@ -296,25 +296,30 @@ fn compared(wording: &Wording, figures: &Figures) -> String {
                 ("rounds", figures.rounds.into()),
                 ("new", percent(figures.new).into()),
                 ("active", percent(figures.active).into()),
-                ("low", signed(low * 100.0, 1).into()),
-                ("high", signed(high * 100.0, 1).into()),
+                ("low", signed(wording, low * 100.0, 1).into()),
+                ("high", signed(wording, high * 100.0, 1).into()),
             ],
         ),
         Measure::CrossEntropy => wording.say(
             "training-compared-loss",
             &[
                 ("rounds", figures.rounds.into()),
-                ("new", format!("{:.3}", figures.new).into()),
-                ("active", format!("{:.3}", figures.active).into()),
-                ("low", signed(low, 3).into()),
-                ("high", signed(high, 3).into()),
+                ("new", loss(wording, figures.new).into()),
+                ("active", loss(wording, figures.active).into()),
+                ("low", signed(wording, low, 3).into()),
+                ("high", signed(wording, high, 3).into()),
             ],
         ),
     }
 }
 
-fn signed(number: f64, digits: usize) -> String {
-    format!("{number:+.digits$}")
+fn signed(wording: &Wording, number: f64, digits: usize) -> String {
+    numeral(wording, &format!("{number:+.digits$}"))
+}
+
+/// A cross-entropy, in nats.
+fn loss(wording: &Wording, nats: f64) -> String {
+    numeral(wording, &format!("{nats:.3}"))
 }
 
 fn learns_from(wording: &Wording, data: &TrainingSet) -> String {
@@ -492,7 +497,7 @@ fn reward_table(wording: &Wording, versions: &[ShownVersion]) -> String {
             row_name(wording, version),
             share("/within/at_least_1/reward_model/value"),
             share("/between/at_least_1/reward_model/value"),
-            error.map_or_else(nothing, |error| format!("{error:.2}")),
+            error.map_or_else(nothing, |error| numeral(wording, &format!("{error:.2}"))),
             share("/within/at_least_1/longer/value"),
             share("/within/at_least_1/tf_idf/value"),
         ]);
@@ -511,14 +516,14 @@ fn generator_table(wording: &Wording, versions: &[ShownVersion]) -> String {
             .card
             .as_ref()
             .and_then(|card| measured(&card.metrics));
-        let loss = |pointer| {
-            let loss = figures.and_then(|figures| figures.pointer(pointer)?.as_f64());
-            loss.map_or_else(nothing, |loss| format!("{loss:.3}"))
+        let loss_at = |pointer| {
+            let nats = figures.and_then(|figures| figures.pointer(pointer)?.as_f64());
+            nats.map_or_else(nothing, |nats| loss(wording, nats))
         };
         rows.push(vec![
             row_name(wording, version),
-            loss("/loss"),
-            loss("/loss_of_base"),
+            loss_at("/loss"),
+            loss_at("/loss_of_base"),
         ]);
     }
     aligned(&rows)

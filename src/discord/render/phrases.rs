@@ -35,12 +35,18 @@ pub fn person(wording: &Wording, member: Member) -> String {
 
 /// With one digit after the decimal mark.
 pub fn decimal(wording: &Wording, number: f64) -> String {
-    let text = format!("{number:.1}");
-    let (whole, tenths) = text.split_once('.').expect("one digit was asked for");
-    wording.say(
-        "decimal",
-        &[("whole", whole.into()), ("tenths", tenths.into())],
-    )
+    numeral(wording, &format!("{number:.1}"))
+}
+
+/// A number as Rust writes it, with the language's decimal mark.
+pub fn numeral(wording: &Wording, number: &str) -> String {
+    match number.split_once('.') {
+        Some((whole, decimals)) => wording.say(
+            "decimal",
+            &[("whole", whole.into()), ("decimals", decimals.into())],
+        ),
+        None => number.to_owned(),
+    }
 }
 
 /// In percent, without decimals.
@@ -65,7 +71,10 @@ pub fn welfare_function(wording: &Wording, function: WelfareFunction) -> String 
         }
         WelfareFunction::Alpha(aversion) => wording.say(
             "welfare-alpha",
-            &[("alpha", aversion.alpha().to_string().into())],
+            &[(
+                "alpha",
+                numeral(wording, &aversion.alpha().to_string()).into(),
+            )],
         ),
         WelfareFunction::Schulze => wording.say("welfare-schulze", &[]),
     }

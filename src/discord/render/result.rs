@@ -13,10 +13,14 @@ use crate::discord::wording::Wording;
 pub fn result(wording: &Wording, round: &Round, result: &RoundResult) -> Look {
     let number = round.key.number;
     let standings = standings(round, result);
+    let by_real_ratings = round.ranks_by_real_ratings(&result.candidates);
     let title = match result.conclusion.outcome {
         Outcome::Consensus => wording.say("result-consensus", &[("round", number.into())]),
         Outcome::Contested => wording.say("result-contested", &[("round", number.into())]),
         Outcome::None => wording.say("result-none", &[("round", number.into())]),
+        Outcome::Unrated if by_real_ratings => {
+            wording.say("result-few-rated", &[("round", number.into())])
+        }
         Outcome::Unrated => wording.say("result-unrated", &[("round", number.into())]),
     };
     let question = neutral::line(&round.question, QUESTION);
@@ -118,7 +122,9 @@ fn notes(
     let conclusion = &result.conclusion;
     let winner = &standings[0];
     let mut lines = Vec::new();
-    if conclusion.spread.rated() < conclusion.spread.participants {
+    if round.ranks_by_real_ratings(&result.candidates) {
+        lines.push(wording.say("result-real-ratings-only", &[]));
+    } else if conclusion.spread.rated() < conclusion.spread.participants {
         lines.push(wording.say("result-predicted", &[]));
     }
     // That it is close is said where the two statements stand.

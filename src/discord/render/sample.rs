@@ -57,6 +57,8 @@ pub fn terms(rating: RatingMode) -> Terms {
         admission: Admission::Everyone,
         experiment: false,
         review: false,
+        language: "en".into(),
+        real_ratings_only: false,
     }
 }
 

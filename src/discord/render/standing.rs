@@ -53,7 +53,10 @@ pub fn rated(round: &Round, key: CandidateKey, member: Member) -> Option<Likert>
 pub fn certainty(wording: &Wording, round: &Round, result: &RoundResult) -> Option<String> {
     let table = round.table(&result.candidates);
     let predicted = |agreement: &Agreement| matches!(agreement, Agreement::Predicted(_));
-    if result.candidates.len() < 2 || !table.iter().flatten().any(predicted) {
+    if result.candidates.len() < 2
+        || round.ranks_by_real_ratings(&result.candidates)
+        || !table.iter().flatten().any(predicted)
+    {
         return None;
     }
     let conclusion = &result.conclusion;
@@ -91,7 +94,7 @@ pub fn chart(wording: &Wording, round: &Round, result: &RoundResult) -> Option<C
     let rows: Vec<RatingsRow> = standings(round, result)
         .iter()
         .enumerate()
-        .map(|(place, standing)| row(wording, round, standing, place == 0))
+        .map(|(place, standing)| row(wording, round, result, standing, place == 0))
         .collect();
     Some(ratings_chart(
         &rows,
@@ -109,15 +112,22 @@ pub fn chart(wording: &Wording, round: &Round, result: &RoundResult) -> Option<C
     ))
 }
 
-fn row(wording: &Wording, round: &Round, standing: &Standing<'_>, chosen: bool) -> RatingsRow {
+fn row(
+    wording: &Wording,
+    round: &Round,
+    result: &RoundResult,
+    standing: &Standing<'_>,
+    chosen: bool,
+) -> RatingsRow {
+    let by_real_ratings = round.ranks_by_real_ratings(&result.candidates);
     let (mut rated, mut predicted) = ([0; 7], [0; 7]);
     for &member in round.opinions.keys() {
         match round.agreement(standing.key, member) {
             Some(Agreement::Real(rating)) => rated[usize::from(u8::from(rating)) - 1] += 1,
-            Some(Agreement::Predicted(distribution)) => {
+            Some(Agreement::Predicted(distribution)) if !by_real_ratings => {
                 predicted[distribution.mean().round().clamp(1.0, 7.0) as usize - 1] += 1;
             }
-            None => {}
+            _ => {}
         }
     }
     let welfare = match round.terms.welfare {

@@ -18,6 +18,7 @@ use crate::deliberation::round::{
     Cancellation, CandidateKey, OpinionRefused, Phase, RatingMode, Round, Terms, Verdict,
 };
 use crate::discord::custom_id::{CustomId, item_of};
+use crate::discord::wording::tests::languages;
 use crate::facilitator::platform::Progress;
 
 pub(super) fn drawn(round: &Round, item: Item) -> Look {
@@ -852,6 +853,38 @@ fn forms_show_what_was_written_before() {
 }
 
 #[test]
+fn where_the_models_are_not_tested_in_the_language_real_ratings_alone_count() {
+    let untested = |terms| Terms {
+        real_ratings_only: true,
+        ..terms
+    };
+    let open = with_opinions(&OPINIONS[..2], untested(private()));
+    shows(
+        &drawn(&open, Item::Card),
+        &["So your ratings alone decide; what the models predict does not count."],
+    );
+    let mut round = rated(untested(private()));
+    conclude(&mut round);
+    let result = drawn(&round, Item::Result);
+    shows(&result, &["Your ratings alone ranked the candidates"]);
+    for look in [
+        result,
+        why(&wording(), &round),
+        mine(&wording(), &round, Member(5)),
+    ] {
+        shows_nothing_of(
+            &look,
+            &[
+                "a prediction was used",
+                "only predicted it",
+                "ranked with that",
+            ],
+        );
+    }
+    shows(&why(&wording(), &round), &["over real ratings alone."]);
+}
+
+#[test]
 fn a_look_has_the_same_fingerprint_as_long_as_it_looks_the_same() {
     let round = with_opinions(&OPINIONS[..2], reactions());
     let (card, again) = (drawn(&round, Item::Card), drawn(&round, Item::Card));
@@ -860,23 +893,23 @@ fn a_look_has_the_same_fingerprint_as_long_as_it_looks_the_same() {
     assert_ne!(card.fingerprint(), drawn(&more, Item::Card).fingerprint());
 }
 
-/// Everything that a round can show now.
-fn everything(round: &Round) -> Vec<(Option<Item>, Look)> {
-    let (wording, host, view) = (wording(), host(), view(round));
+/// Everything that a round can show now, in one language.
+fn everything(wording: &Wording, round: &Round) -> Vec<(Option<Item>, Look)> {
+    let (host, view) = (host(), view(round));
     let board = round.board().into_iter();
     let mut looks: Vec<(Option<Item>, Look)> = board
-        .map(|item| (Some(item), look(&host, &wording, &view, item)))
+        .map(|item| (Some(item), look(&host, wording, &view, item)))
         .collect();
     for member in [Member(1), Member(2), Member(999)] {
-        looks.extend((0..6).map(|place| (None, panel(&wording, round, member, place))));
-        looks.push((None, mine(&wording, round, member)));
-        let receipt = opinion_saved(&wording, round, member);
+        looks.extend((0..6).map(|place| (None, panel(wording, round, member, place))));
+        looks.push((None, mine(wording, round, member)));
+        let receipt = opinion_saved(wording, round, member);
         looks.push((
             None,
-            asking_for_consent(&wording, receipt.clone(), Training::Shared),
+            asking_for_consent(wording, receipt.clone(), Training::Shared),
         ));
         looks.push((None, receipt));
-        looks.push((None, handed_back(&wording, round, member)));
+        looks.push((None, handed_back(wording, round, member)));
     }
     let text = round
         .opinions
@@ -892,18 +925,18 @@ fn everything(round: &Round) -> Vec<(Option<Item>, Look)> {
             revision: 3,
         },
     ] {
-        looks.push((None, opinion_refused(&wording, round, &refused, &text)));
+        looks.push((None, opinion_refused(wording, round, &refused, &text)));
     }
     let candidates = (0..).map(CandidateKey).take(round.candidates.len());
     for candidate in candidates {
-        looks.push((None, review(&wording, round, Some(candidate))));
-        looks.push((None, confirm_redraft(&wording, round, candidate)));
+        looks.push((None, review(wording, round, Some(candidate))));
+        looks.push((None, confirm_redraft(wording, round, candidate)));
     }
-    looks.push((None, review(&wording, round, None)));
-    looks.push((None, why(&wording, round)));
-    looks.push((None, opinion_withdrawn(&wording, round)));
-    looks.push((None, status(&wording, &view, true)));
-    looks.push((None, list(&wording, &vec![round.clone(); 30])));
+    looks.push((None, review(wording, round, None)));
+    looks.push((None, why(wording, round)));
+    looks.push((None, opinion_withdrawn(wording, round)));
+    looks.push((None, status(wording, &view, true)));
+    looks.push((None, list(wording, &vec![round.clone(); 30])));
     looks
 }
 
@@ -971,11 +1004,74 @@ fn check_limits(item: Option<Item>, look: &Look) {
     }
 }
 
-/// In every phase that a round passes through.
+/// In every phase that a round passes through, and in every language.
 pub(super) fn check_everything(round: &Round) {
-    for (item, look) in everything(round) {
-        check_limits(item, &look);
+    for wording in languages().all() {
+        for (item, look) in everything(wording, round) {
+            check_limits(item, &look);
+        }
     }
+}
+
+#[test]
+fn what_the_card_promises_is_said_in_full_in_every_language() {
+    let mut terms = Terms {
+        admission: Admission::MemberFor { days: 30 },
+        review: true,
+        real_ratings_only: true,
+        experiment: true,
+        welfare: "0.5".parse().unwrap(),
+        ..training()
+    };
+    for revisions in [0, 2] {
+        terms.revisions = revisions;
+        terms.experiment = revisions == 0;
+        let away = HostFacts {
+            processed: Processed::Endpoint("models.example.org".to_owned()),
+            ..host()
+        };
+        let round = with_opinions(&OPINIONS[..2], terms.clone());
+        for wording in languages().all() {
+            let card = look(&away, wording, &view(&round), Item::Card);
+            for field in &card.embed.as_ref().unwrap().fields {
+                assert!(
+                    !field.value.ends_with('…'),
+                    "{}: {}",
+                    wording.tag(),
+                    field.value
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn in_german_everything_is_german() {
+    let german = languages().of("de");
+    let mut round = rated(private());
+    round.terms.welfare = "0.5".parse().unwrap();
+    let look = look(
+        &host(),
+        german,
+        &view(&round),
+        Item::RatingOpen { stage: 0 },
+    );
+    shows(
+        &look,
+        &["Die Bewertung ist offen", "[Vertraulich bewerten]"],
+    );
+    conclude(&mut round);
+    let why = why(german, &round);
+    shows(
+        &why,
+        &[
+            "Ungleichheitsaversion von 0,5",
+            "haben ihn bewertet: 5,",
+            "Wohlfahrt: utilitaristisch ",
+        ],
+    );
+    let panel = panel(german, &rated(private()), Member(1), 0);
+    shows(&panel, &["Wie sehr stimmst du zu?"]);
 }
 
 #[test]
@@ -1094,7 +1190,7 @@ proptest! {
         round.answer(ORGANISER, Verdict::Adopted, Some(question), at(50 * 60)).unwrap();
         prop_assert!(round.result().is_some());
         check_everything(&round);
-        for (item, look) in everything(&round) {
+        for (item, look) in everything(&wording(), &round) {
             // What is handed back to its author alone is as the author wrote it.
             let words = words(&look);
             if item.is_some() {

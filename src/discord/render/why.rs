@@ -53,14 +53,12 @@ fn introduction(
                 ("posted", result.candidates.len().into()),
             ],
         ),
-        wording.say(
-            "why-rule",
-            &[(
-                "rule",
-                welfare_function(wording, round.terms.welfare).into(),
-            )],
-        ),
     ];
+    let rule = welfare_function(wording, round.terms.welfare).into();
+    lines.push(match round.ranks_by_real_ratings(&result.candidates) {
+        true => wording.say("why-rule-real-ratings-only", &[("rule", rule)]),
+        false => wording.say("why-rule", &[("rule", rule)]),
+    });
     lines.extend(certainty(wording, round, result));
     let by_real = conclusion.best_by_real_ratings;
     let by_real = by_real.and_then(|column| standings.iter().find(|s| s.column == column));
@@ -143,7 +141,10 @@ fn ratings(wording: &Wording, round: &Round, standing: &Standing<'_>) -> String 
         })
         .collect();
     if pairs.is_empty() {
-        return wording.say("why-not-rated", &[]);
+        return match round.terms.real_ratings_only {
+            true => wording.say("why-not-rated-at-all", &[]),
+            false => wording.say("why-not-rated", &[]),
+        };
     }
     let people = pairs.len();
     let real = pairs.iter().map(|(real, _)| real).sum::<f64>() / people as f64;

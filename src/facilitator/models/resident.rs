@@ -1,5 +1,6 @@
 //! Versions of the models: which are in use where, and those that are in memory.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::str::FromStr;
@@ -99,6 +100,31 @@ pub(super) async fn is_calibrated(
     let (config, name) = (config.clone(), name.parse::<Name>()?);
     let version = tokio::task::spawn_blocking(move || read(&config, Kind::Reward, &name)).await??;
     Ok(version.is_some_and(|version| certainty::is_calibrated(&version.card.metrics, welfare)))
+}
+
+/// The languages that both models which are in use in a guild were tested in, by their cards; `None` where
+/// neither names one.
+///
+/// # Errors
+/// A version that cannot be read.
+pub(super) async fn tested_languages(
+    config: &Config,
+    guild: Guild,
+) -> Result<Option<BTreeSet<String>>> {
+    let config = config.clone();
+    tokio::task::spawn_blocking(move || {
+        let mut tested: Option<BTreeSet<String>> = None;
+        for kind in Kind::ALL {
+            let name = chosen(&config, kind, Some(guild))?;
+            let version = read(&config, kind, &name)?;
+            let its = version.map(|version| BTreeSet::from_iter(version.card.languages));
+            if let Some(its) = its.filter(|its| !its.is_empty()) {
+                tested = Some(tested.map_or(its.clone(), |both| &both & &its));
+            }
+        }
+        Ok(tested)
+    })
+    .await?
 }
 
 /// Which of a guild's own versions that is, if it is one.

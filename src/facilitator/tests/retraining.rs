@@ -160,9 +160,9 @@ impl Host {
     }
 
     async fn asks_for(&self, model: Model) -> Result<Retraining, Refused> {
-        let asked = self
-            .facilitator
-            .ask_for_retraining(GUILD, model, ORGANISER, SQUARE);
+        let asked =
+            self.facilitator
+                .ask_for_retraining(GUILD, model, ORGANISER, SQUARE, "en".into());
         asked.await.unwrap()
     }
 

@@ -56,6 +56,8 @@ pub fn history(key: RoundKey, seed: u64) -> Vec<Round> {
         },
         experiment: rng.random(),
         review: rng.random(),
+        language: ["en", "de", ""].choose(&mut rng).unwrap().to_string(),
+        real_ratings_only: rng.random(),
     };
     let round = Round::open(
         key,

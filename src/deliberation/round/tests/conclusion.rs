@@ -31,6 +31,82 @@ fn a_real_rating_takes_the_place_of_the_prediction() {
     assert_eq!(best.welfare, (2.0 * 5.0 + 3.0 * 7.0) / 5.0);
 }
 
+/// Where the models know nothing of the language.
+fn untested(terms: &mut Terms) {
+    terms.real_ratings_only = true;
+}
+
+#[test]
+fn where_real_ratings_alone_rank_predictions_change_nothing() {
+    let ratings = [[2, 6, 4], [7, 0, 3], [0, 5, 0], [0, 0, 0], [4, 6, 1]];
+    for welfare in ["utilitarian", "nash", "rawlsian", "0.5", "schulze"] {
+        let concluded = |predicted: [u8; 3]| {
+            let mut scene = Scene::rating_with(&[predicted; 5], |terms| {
+                untested(terms);
+                terms.welfare = welfare.parse().unwrap();
+            });
+            rated(&mut scene, &ratings);
+            scene.close_rating();
+            let result = scene.result();
+            assert_eq!(result.conclusion.best_by_real_ratings, None);
+            // The fourth, who rated nothing, is a participant all the same.
+            assert_eq!(result.conclusion.spread.participants, 5);
+            let ranking = result.conclusion.ranking.iter();
+            ranking
+                .map(|ranked| (result.candidates[ranked.candidate], ranked.welfare))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(concluded([7, 1, 1]), concluded([1, 1, 7]), "{welfare}");
+    }
+}
+
+#[test]
+fn whoever_rated_nothing_does_not_change_the_order_of_those_who_did() {
+    let order = |members: usize, welfare: &str| {
+        let mut scene = Scene::rating_with(&vec![[4; 3]; members], |terms| {
+            untested(terms);
+            terms.minimum = 3;
+            terms.welfare = welfare.parse().unwrap();
+        });
+        rated(&mut scene, &[[7, 6, 3], [6, 7, 3], [5, 6, 6]]);
+        scene.close_rating();
+        let ranking = &scene.result().conclusion.ranking;
+        ranking
+            .iter()
+            .map(|ranked| ranked.candidate)
+            .collect::<Vec<_>>()
+    };
+    for welfare in ["utilitarian", "nash", "rawlsian", "0.5", "schulze"] {
+        assert_eq!(order(3, welfare), order(40, welfare), "{welfare}");
+    }
+}
+
+#[test]
+fn a_missing_rating_counts_as_the_same_persons_others() {
+    let mut scene = Scene::rating_with(&[[1, 1, 7]; 3], |terms| {
+        untested(terms);
+        terms.minimum = 3;
+    });
+    rated(&mut scene, &[[7, 3, 0], [7, 3, 0], [7, 3, 0]]);
+    scene.close_rating();
+    let welfare: Vec<f64> = scene
+        .result()
+        .conclusion
+        .ranking
+        .iter()
+        .map(|r| r.welfare)
+        .collect();
+    assert_eq!(welfare, [7.0, 5.0, 3.0]);
+}
+
+#[test]
+fn where_nobody_rates_predictions_rank_whatever_the_language() {
+    let mut scene = Scene::rating_with(&[[1, 7, 1]; 5], untested);
+    scene.close_rating();
+    assert_eq!(scene.result().winner(), CandidateKey(1));
+    assert_eq!(scene.result().conclusion.outcome, Outcome::Unrated);
+}
+
 #[test]
 fn only_posted_candidates_can_win() {
     let mut scene = Scene::drafting(5, |terms| terms.posted = 3.try_into().unwrap());
