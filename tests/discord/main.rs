@@ -9,6 +9,7 @@ mod failures;
 mod fake;
 mod gateway;
 mod hostile_text;
+mod languages;
 mod outcomes;
 mod privacy;
 mod rate_limits;
