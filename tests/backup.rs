@@ -399,6 +399,7 @@ fn retraining(guild: Guild, number: u32, state: State) -> Retraining {
         by: ADA,
         asked_at: now(),
         channel: Channel(5),
+        language: "en".into(),
         shown: None,
         data: Some(TrainingSet {
             contributors: [ADA, BEN].map(|member| (TOWN, member)).into(),

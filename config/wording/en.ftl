@@ -786,7 +786,7 @@ without-threads = rounds stay in the channel
 training-off = off, nothing that members write and rate trains models
 training-own = the opinions and ratings of members who agree train this server's models
 training-shared = the opinions and ratings of members who agree train the models of this server, and of other servers of this bot that share too
-language-of-guild = { $language }, as the server in Discord
+language-of-guild = { $language } (none is chosen: that of the server in Discord, else English)
 # Joined with spaces: "1 day 12 hours".
 length-days =
     { $days ->

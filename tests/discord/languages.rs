@@ -4,7 +4,7 @@ use crate::changes::mayor;
 use crate::support::town::{Town, says, write};
 use serde_json::json;
 
-const FRAGE: &str =
+const GERMAN_QUESTION: &str =
     "Sollen in unserer Stadt die ganze Nacht Busse fahren, auch wenn sie fast leer sind?";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,7 +14,7 @@ async fn private_answers_are_in_the_members_language_and_the_card_is_in_the_guil
     town.discord.set_locale(ada, "de");
     town.discord.set_guild_locale(town.guild, "fr");
     let card = town.opens_round(json!({})).await;
-    says(&card, "Write my opinion");
+    says(&card, "How it works");
     let text = "Nachts soll mindestens ein Bus in der Stunde fahren.";
     says(
         &write(ada, &card, text).await,
@@ -31,10 +31,10 @@ async fn private_answers_are_in_the_members_language_and_the_card_is_in_the_guil
     says(&set, "Language: Deutsch");
     says(
         &town.card_says(&card, "2 of 5 opinions").await,
-        "Write my opinion",
+        "How it works",
     );
     let german = town.opens_round(json!({})).await;
-    says(&german, "Meinung schreiben");
+    says(&german, "So geht es");
     says(&write(ben, &german, text).await, "Your opinion is saved.");
     says(
         &town.card_says(&german, "1 von 5 Meinungen").await,
@@ -48,11 +48,11 @@ async fn private_answers_are_in_the_members_language_and_the_card_is_in_the_guil
     let back = town
         .runs(&mayor, "settings set", json!({ "language": "discord" }))
         .await;
-    says(&back, "Language: English, as the server in Discord");
+    says(&back, "Language: English (none is chosen");
     town.discord.set_guild_locale(town.guild, "de");
     let shown = town.runs(&mayor, "settings show", json!({})).await;
-    says(&shown, "Language: Deutsch, as the server in Discord");
-    says(&town.opens_round(json!({})).await, "Meinung schreiben");
+    says(&shown, "Language: Deutsch (none is chosen");
+    says(&town.opens_round(json!({})).await, "So geht es");
     let square = mayor.in_channel(town.square);
     let offered = square
         .types_into("settings set", "language", "")
@@ -66,7 +66,7 @@ async fn private_answers_are_in_the_members_language_and_the_card_is_in_the_guil
 async fn a_question_in_a_language_that_no_card_lists_is_told_so_at_opening() {
     let town = Town::new().await;
     let untested = town
-        .organises("round open", json!({ "question": FRAGE }))
+        .organises("round open", json!({ "question": GERMAN_QUESTION }))
         .await;
     let told = "in which the models are not tested: Deutsch (tested: en)";
     assert!(untested.contains(told), "{untested}");
