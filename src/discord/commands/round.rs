@@ -17,7 +17,7 @@ use crate::deliberation::selection::PostedCandidates;
 use crate::deliberation::welfare::{InequalityAversion, WelfareFunction};
 use crate::discord::neutral;
 use crate::discord::permissions::{self, require_manager, require_organiser};
-use crate::discord::render;
+use crate::discord::render::{self, Look};
 use crate::discord::reply::{Asked, Context, Failure};
 use crate::discord::sentences;
 use crate::facilitator::NewRound;
@@ -148,20 +148,7 @@ async fn open(
         Some(text) => phase_length(&asked, &text),
         None => Ok(set.unwrap_or(default)),
     };
-    let text = format!("{question} {}", background.as_deref().unwrap_or_default());
-    let untested = match facilitator.tested_languages(asked.guild).await {
-        Ok(tested) => tested.and_then(|tested| untested(&text, tested)),
-        // The drafting will say so, if it still is so then.
-        Err(error) => {
-            tracing::warn!(
-                guild = %asked.guild,
-                error = format!("{error:#}"),
-                "the languages of the models in use cannot be read"
-            );
-            None
-        }
-    };
-    let terms = Terms {
+    let mut terms = Terms {
         welfare: welfare.map_or(asked.bot.welfare, Into::into),
         minimum: minimum
             .map(|minimum| minimum as usize)
@@ -186,7 +173,7 @@ async fn open(
         experiment,
         review: settings.review,
         language: asked.public_wording(&settings).tag(),
-        real_ratings_only: untested.is_some(),
+        real_ratings_only: false,
     };
 
     let has = ctx.interaction.app_permissions.unwrap_or_default();
@@ -209,6 +196,23 @@ async fn open(
         }
     }
 
+    // The cards of the models take a moment to read.
+    asked.defer().await?;
+    let text = format!("{question} {}", background.as_deref().unwrap_or_default());
+    let untested = match facilitator.tested_languages(asked.guild).await {
+        Ok(tested) => tested.and_then(|tested| untested(&text, tested)),
+        // The drafting will say so, if it still is so then.
+        Err(error) => {
+            tracing::warn!(
+                guild = %asked.guild,
+                error = format!("{error:#}"),
+                "the languages of the models in use cannot be read"
+            );
+            None
+        }
+    };
+    terms.real_ratings_only = untested.is_some();
+
     let place = Place {
         channel: Channel(ctx.interaction.channel_id.get()),
         thread: None,
@@ -223,12 +227,11 @@ async fn open(
         by: asked.member(),
     };
     let opened = facilitator.open(new, defaults.limits()).await?;
-    asked
-        .say(match opened {
-            Ok(round) => sentences::opened(wording, &round, untested.as_ref()),
-            Err(too_many) => sentences::too_many_rounds(wording, too_many),
-        })
-        .await
+    let told = match opened {
+        Ok(round) => sentences::opened(wording, &round, untested.as_ref()),
+        Err(too_many) => sentences::too_many_rounds(wording, too_many),
+    };
+    asked.finish(Look::of(told)).await
 }
 
 /// Where a round stands
