@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
 use figment::Figment;
+use figment::error::Kind as Wrong;
 use figment::providers::{Env, Format, Toml};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Deserializer};
@@ -21,6 +22,7 @@ use crate::inference::drafting::DraftingSettings;
 use crate::inference::model_files::ModelSource;
 use crate::inference::prompts::Prompts;
 use crate::inference::reward::RewardEngine;
+use crate::suggestion::{closest, path_or_similar};
 use crate::training::card::Kind;
 use crate::training::fine_tuning::FineTuning;
 use crate::training::losses::RewardLoss;
@@ -261,8 +263,9 @@ impl Config {
     pub fn load(file: Option<&Path>) -> Result<Self> {
         let mut figment = Figment::from(Toml::string(&embedded("default.toml")?));
         if let Some(file) = file {
-            let text = std::fs::read_to_string(file)
-                .with_context(|| format!("cannot read the settings in {}", file.display()))?;
+            let text = std::fs::read_to_string(file).with_context(|| {
+                format!("cannot read the settings in {}", path_or_similar(file))
+            })?;
             // Parsed here, since figment would show a syntax error over several lines.
             toml::from_str::<toml::Table>(&text).map_err(|error| {
                 anyhow::anyhow!("{} is not TOML: {}", file.display(), error.message())
@@ -272,8 +275,9 @@ impl Config {
         let config: Self = figment
             .merge(Env::prefixed("ACCORD_").split("__"))
             .extract()
-            .map_err(|error| {
-                anyhow::anyhow!("settings: {}", error.to_string().replace('\n', "; "))
+            .map_err(|errors| {
+                let errors: Vec<String> = errors.into_iter().map(|error| told(&error)).collect();
+                anyhow::anyhow!("settings: {}", errors.join("; "))
             })?;
         config.check()?;
         Ok(config)
@@ -436,6 +440,65 @@ impl Config {
         );
         Ok(())
     }
+}
+
+/// What is wrong with a setting, on one line, and what was meant where that can be guessed.
+fn told(error: &figment::Error) -> String {
+    let suggestion = match &error.kind {
+        Wrong::UnknownField(name, siblings) => {
+            let mut section = error.path.clone();
+            if section.last() == Some(name) {
+                section.pop();
+            }
+            let beside = closest(name, siblings.iter().copied()).map(|key| {
+                section.push(key.to_owned());
+                section.join(".")
+            });
+            beside.or_else(|| elsewhere(name)).map(|key| {
+                let from = error.metadata.as_ref().map_or("", |from| &from.name);
+                match from.contains("environment") {
+                    true => format!("ACCORD_{}", key.replace('.', "__").to_uppercase()),
+                    false => key,
+                }
+            })
+        }
+        Wrong::UnknownVariant(name, known) => {
+            closest(name, known.iter().copied()).map(str::to_owned)
+        }
+        _ => None,
+    };
+    let error = error.to_string().replace('\n', "; ");
+    match suggestion {
+        Some(meant) => format!("{error} (did you mean {meant}?)"),
+        None => error,
+    }
+}
+
+/// The setting that is called so, or nearly, in any section; or whose sections were set apart by
+/// one underscore instead of two.
+fn elsewhere(name: &str) -> Option<String> {
+    let defaults: toml::Table = toml::from_str(&embedded("default.toml").ok()?).ok()?;
+    let mut keys = Vec::new();
+    let mut sections = vec![(String::new(), defaults)];
+    while let Some((path, section)) = sections.pop() {
+        for (key, value) in section {
+            let path = match path.as_str() {
+                "" => key,
+                section => format!("{section}.{key}"),
+            };
+            match value {
+                toml::Value::Table(section) => sections.push((path, section)),
+                _ => keys.push(path),
+            }
+        }
+    }
+    let called = |path: &str| path.rsplit('.').next().map(str::to_owned);
+    let flat = keys.iter().map(|path| (path.replace('.', "_"), path));
+    let named = keys.iter().filter_map(|path| Some((called(path)?, path)));
+    let names: Vec<(String, &String)> = flat.chain(named).collect();
+    let meant = closest(name, names.iter().map(|(name, _)| name.as_str()))?;
+    let (_, path) = names.iter().find(|(name, _)| name == meant)?;
+    Some((*path).clone())
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeDelta, D::Error> {

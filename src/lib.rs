@@ -12,5 +12,6 @@ pub mod experiment;
 pub mod facilitator;
 pub mod inference;
 pub mod store;
+pub mod suggestion;
 pub mod training;
 pub mod transformer;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use accord::config::Config;
 use accord::deliberation::record::Deliberation;
+use accord::suggestion::path_or_similar;
 use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -90,7 +91,8 @@ fn read<T: DeserializeOwned>(file: &Path) -> Result<Vec<Row<T>>> {
             .read_to_end(&mut bytes)
             .context("cannot read standard input")?;
     } else {
-        bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        bytes = std::fs::read(file)
+            .with_context(|| format!("cannot read {}", path_or_similar(file)))?;
     }
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
     ensure!(

@@ -6,6 +6,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 use thiserror::Error;
 
+use crate::suggestion::did_you_mean;
+
 /// The welfare W_α of a group: (1/n Σ u_i^(1-α))^(1/(1-α)), from Eq. 1 of Bakker et al. 2022.
 ///
 /// That is the mean at α = 0, the geometric mean at α = 1 and the minimum at α = ∞. The result
@@ -86,8 +88,9 @@ pub struct InequalityAversionError(f64);
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum WelfareFunctionError {
     #[error(
-        "unknown welfare function {0:?}, expected utilitarian, nash, rawlsian, schulze or an \
-         inequality aversion from 0 to inf"
+        "unknown welfare function {0:?}{meant}, expected utilitarian, nash, rawlsian, schulze or an \
+         inequality aversion from 0 to inf",
+        meant = did_you_mean(.0, ["utilitarian", "nash", "rawlsian", "schulze"])
     )]
     Unknown(String),
     #[error(transparent)]

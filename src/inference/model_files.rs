@@ -20,6 +20,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::suggestion::path_or_similar;
 use crate::transformer::gguf::GgufFile;
 
 pub use cache::{Identity, ModelEntry, sha256_of_bytes, write_file};
@@ -366,7 +367,7 @@ fn check_safetensors_folder(path: &Path) -> Result<()> {
         Ok(entries) => entries,
         Err(error) => bail!(
             "no model folder at {} ({error}): check the model's path in the configuration",
-            path.display()
+            path_or_similar(path)
         ),
     };
     let names: Vec<PathBuf> = entries

@@ -18,6 +18,7 @@ use super::folder::{Tree, make_private, sync_folder};
 use super::records::{Check, Contents};
 use super::writer::CANNOT_READ;
 use crate::deliberation::round::Time;
+use crate::suggestion::path_or_similar;
 
 /// A backup that was read or written whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +74,8 @@ pub(super) fn read(
 ) -> Result<Backup> {
     let name = file.display();
     let damaged = || format!("the backup {name} is damaged, or no backup of Accord");
-    let compressed = File::open(file).with_context(|| format!("cannot read {name}"))?;
+    let compressed =
+        File::open(file).with_context(|| format!("cannot read {}", path_or_similar(file)))?;
     let mut lines = BufReader::new(zstd::Decoder::new(compressed).with_context(damaged)?);
     let mut line = String::new();
     let mut next = |line: &mut String| {

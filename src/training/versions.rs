@@ -27,6 +27,7 @@ use crate::deliberation::id::Guild;
 use crate::inference::model_files::{
     TEMPORARY, remove_leftovers, sha256_of_bytes, sync_folder, temporary_file, write_file,
 };
+use crate::suggestion::path_or_similar;
 use crate::transformer::adapter::Adapter;
 
 /// A version, read and checked.
@@ -521,7 +522,7 @@ impl VersionFiles {
             fs::read(folder.join(name)).map_err(|error| match error.kind() {
                 ErrorKind::NotFound => anyhow!(
                     "{} holds no {name}: a folder made by accord train was expected",
-                    folder.display()
+                    path_or_similar(folder)
                 ),
                 _ => anyhow!("cannot read {}: {error}", folder.join(name).display()),
             })

@@ -10,6 +10,8 @@ use candle_core::Device;
 use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{Content, TensorInfo, Value};
 
+use crate::suggestion::path_or_similar;
+
 /// A GGUF file whose header has been read and whose tensors all lie inside it.
 #[derive(Debug)]
 pub struct GgufFile {
@@ -32,7 +34,10 @@ impl GgufFile {
             Ok(found) if found.is_file() => found.len(),
             Ok(_) => bail!("{name} is not a file: a GGUF model file was expected"),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                bail!("no model file at {name}: check the model's path in the configuration")
+                bail!(
+                    "no model file at {}: check the model's path in the configuration",
+                    path_or_similar(path)
+                )
             }
             Err(error) => bail!("cannot read the model file {name}: {error}"),
         };

