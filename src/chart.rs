@@ -22,6 +22,23 @@ pub struct Chart {
 }
 
 impl Chart {
+    /// `svg` with what it shows in words, for whoever cannot see it; `title` may be empty.
+    fn new(svg: &str, title: &str, alt_text: String) -> Self {
+        let title = match title {
+            "" => String::new(),
+            title => format!("<title>{}</title>\n", escaped(title)),
+        };
+        let told = format!(
+            " role=\"img\">\n{title}<desc>{}</desc>\n",
+            escaped(&alt_text)
+        );
+        Self {
+            // The first one ends the tag of the whole.
+            svg: svg.replacen(">\n", &told, 1),
+            alt_text,
+        }
+    }
+
     /// As pixels; `scale` 1 is as large as the SVG says. The same everywhere: the fonts come with
     /// Accord.
     pub fn to_png(&self, scale: f32) -> Vec<u8> {
@@ -40,6 +57,19 @@ impl Chart {
         resvg::render(&tree, transform, &mut pixels.as_mut());
         pixels.encode_png().expect("a picture in memory")
     }
+}
+
+fn escaped(text: &str) -> String {
+    allowed(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+/// With spaces instead of what XML cannot hold, and instead of line breaks.
+fn allowed(text: &str) -> String {
+    let forbidden = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    text.replace(forbidden, " ")
 }
 
 static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {

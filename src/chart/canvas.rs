@@ -6,6 +6,9 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::allowed;
 
 /// A page, drawn from its upper left corner.
 pub struct Canvas<'s> {
@@ -74,7 +77,11 @@ pub fn draw(width: i32, height: i32, paint: impl FnOnce(&Canvas<'_>)) -> String 
     paint(&canvas);
     canvas.area.present().expect(IN_MEMORY);
     drop(canvas);
-    svg
+    // Programs that do not have the font take one of nearly the same widths.
+    svg.replace(
+        &format!("font-family=\"{FAMILY}\""),
+        &format!("font-family=\"{FAMILY}, Verdana, sans-serif\""),
+    )
 }
 
 impl Canvas<'_> {
@@ -129,7 +136,7 @@ impl Canvas<'_> {
         let style = TextStyle::from(letters.font(DRAWN_SIZE))
             .color(&color)
             .pos(Pos::new(h_pos, VPos::Center));
-        let text = Text::new(text.to_owned(), at, style);
+        let text = Text::new(allowed(text), at, style);
         self.area.draw(&text).expect(IN_MEMORY);
     }
 }
@@ -140,6 +147,40 @@ impl Type {
         LazyLock::force(&REGISTERED);
         let measured = self.font(MEASURED_SIZE).box_size(text);
         measured.expect("the fonts are registered").0 as i32
+    }
+
+    /// A text in lines that are no wider than `room`, broken between words where that can be done.
+    pub fn wrapped(self, text: &str, room: i32) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for word in text.split_whitespace() {
+            let parts = match self.width(word) <= room {
+                true => vec![word],
+                false => word.graphemes(true).collect(),
+            };
+            for (nth, part) in parts.into_iter().enumerate() {
+                let space = if nth == 0 { " " } else { "" };
+                match lines.last_mut() {
+                    Some(line) if self.width(&format!("{line}{space}{part}")) <= room => {
+                        line.push_str(space);
+                        line.push_str(part);
+                    }
+                    _ => lines.push(part.to_owned()),
+                }
+            }
+        }
+        lines
+    }
+
+    /// A text that is no wider than `room`: as much of its beginning as there is room for.
+    pub fn shortened(self, text: &str, room: i32) -> String {
+        if self.width(text) <= room {
+            return text.to_owned();
+        }
+        let ends = text.grapheme_indices(true).map(|(end, _)| &text[..end]);
+        ends.map(|beginning| format!("{}…", beginning.trim_end()))
+            .take_while(|short| self.width(short) <= room)
+            .last()
+            .unwrap_or_default()
     }
 
     fn font(self, factor: f64) -> FontDesc<'static> {
@@ -186,4 +227,31 @@ static REGISTERED: LazyLock<()> = LazyLock::new(|| {
 fn mixed_with_white(RGBColor(r, g, b): RGBColor) -> RGBColor {
     let pale = |part: u8| 255 - (255 - part) / 6;
     RGBColor(pale(r), pale(g), pale(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_where_it_can_be_and_never_wider_than_its_room() {
+        let lines = SMALL.wrapped("One harbor  for all of\nthem, by turns", 150);
+        assert_eq!(lines.join(" "), "One harbor for all of them, by turns");
+        let unbroken = "港は皆のもの".repeat(6);
+        let of_one_word = SMALL.wrapped(&unbroken, 150);
+        assert_eq!(of_one_word.concat(), unbroken);
+        for line in lines.iter().chain(&of_one_word) {
+            assert!(SMALL.width(line) <= 150, "{line}");
+        }
+        assert!(lines.len() > 2 && of_one_word.len() > 2);
+    }
+
+    #[test]
+    fn what_has_no_room_loses_its_end() {
+        assert_eq!(SMALL.shortened("One harbor", 300), "One harbor");
+        let short = SMALL.shortened("One harbor for all of them", 150);
+        assert!(short.starts_with("One") && short.ends_with('…'), "{short}");
+        assert!(SMALL.width(&short) <= 150);
+        assert_eq!(SMALL.shortened("One harbor", 2), "");
+    }
 }

@@ -59,10 +59,7 @@ pub fn curves_chart(curves: &[Curve; 2], words: &CurvesWords, scale: &Scale) -> 
             .collect();
         format!("{}: {}.", curve.label, points.join(", "))
     });
-    Chart {
-        svg,
-        alt_text: told.collect::<Vec<_>>().join(" "),
-    }
+    Chart::new(&svg, &words.title, told.collect::<Vec<_>>().join(" "))
 }
 
 const WIDTH: i32 = 800;

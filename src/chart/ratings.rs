@@ -13,7 +13,7 @@ pub struct RatingsRow {
     pub label: String,
     /// The group's statement.
     pub chosen: bool,
-    /// Something short, under the bar.
+    /// Under the bar; shortened to its width.
     pub note: String,
     pub welfare: String,
     pub rated: [usize; 7],
@@ -25,6 +25,9 @@ pub struct RatingsRow {
 /// What stands in the picture beside the rows.
 #[derive(Clone, Debug)]
 pub struct RatingsWords {
+    /// Over everything, where the picture stands alone: the question and the statement. May be empty.
+    pub question: String,
+    pub statement: String,
     /// 5 to 7.
     pub agree: String,
     /// 4.
@@ -44,20 +47,35 @@ pub struct RatingsWords {
 /// One row a candidate, in the order given: a bar of how many agree, are neutral and dissent, and a
 /// strip of the single ratings; what is only predicted is hatched and hollow.
 pub fn ratings_chart(rows: &[RatingsRow], words: &RatingsWords) -> Chart {
-    let height = HEAD + ROW * rows.len() as i32 + LEGEND;
+    let title = [(&words.question, SMALL_BOLD), (&words.statement, SMALL)];
+    let title: Vec<(String, Type)> = title
+        .into_iter()
+        .flat_map(|(text, letters)| {
+            let lines = letters.wrapped(text, WIDTH - 2 * MARGIN);
+            lines.into_iter().map(move |line| (line, letters))
+        })
+        .collect();
+    let top = match title.len() as i32 {
+        0 => 0,
+        lines => LINE * lines + MARGIN,
+    };
+    let height = top + HEAD + ROW * rows.len() as i32 + LEGEND;
+    let is_rated = |row: &RatingsRow| row.rated.iter().any(|count| *count > 0);
+    let any_rated = rows.iter().any(is_rated);
     let svg = draw(WIDTH, height, |canvas| {
-        head(canvas, words);
+        for (place, (line, letters)) in (0..).zip(&title) {
+            let at = (MARGIN, 28 + LINE * place);
+            canvas.text(line, at, *letters, INK, Align::Left);
+        }
+        head(canvas, words, top + 28);
         let tallest = rows.iter().map(tallest).max().unwrap_or(0);
         for (place, row) in (0..).zip(rows) {
-            draw_row(canvas, row, words, tallest, HEAD + ROW * place);
+            draw_row(canvas, row, words, tallest, top + HEAD + ROW * place);
         }
-        legend(canvas, words, height - LEGEND);
+        legend(canvas, words, any_rated, height - LEGEND);
     });
     let told: Vec<&str> = rows.iter().map(|row| row.told.as_str()).collect();
-    Chart {
-        svg,
-        alt_text: told.join(" "),
-    }
+    Chart::new(&svg, &words.question, told.join(" "))
 }
 
 /// A picture of this width is shown half as large on a phone.
@@ -66,6 +84,8 @@ const MARGIN: i32 = 20;
 const HEAD: i32 = 86;
 const ROW: i32 = 116;
 const LEGEND: i32 = 96;
+/// Of the question and the statement.
+const LINE: i32 = 32;
 
 const BAR_X: i32 = 84;
 const BAR_WIDTH: i32 = 326;
@@ -116,8 +136,7 @@ const DISSENT: Kind = Kind {
 };
 const KINDS: [&Kind; 3] = [&AGREE, &NEUTRAL, &DISSENT];
 
-fn head(canvas: &Canvas<'_>, words: &RatingsWords) {
-    let y = 28;
+fn head(canvas: &Canvas<'_>, words: &RatingsWords, y: i32) {
     canvas.text(&words.participants, (BAR_X, y), SMALL, QUIET, Align::Left);
     canvas.text(&words.ratings, (STRIP_X, y), SMALL, QUIET, Align::Left);
     let right = (WIDTH - MARGIN, y);
@@ -156,7 +175,8 @@ fn draw_row(canvas: &Canvas<'_>, row: &RatingsRow, words: &RatingsWords, tallest
         canvas.text(&words.chosen, (x, below), SMALL_BOLD, INK, Align::Left);
         x += SMALL_BOLD.width(&words.chosen) + 14;
     }
-    canvas.text(&row.note, (x, below), SMALL, QUIET, Align::Left);
+    let note = SMALL.shortened(&row.note, BAR_X + BAR_WIDTH - x);
+    canvas.text(&note, (x, below), SMALL, QUIET, Align::Left);
     strip(canvas, row, tallest, y + ROW - 12);
 }
 
@@ -315,7 +335,7 @@ fn column_center(index: usize) -> i32 {
     STRIP_X + COLUMN * index as i32 + COLUMN / 2
 }
 
-fn legend(canvas: &Canvas<'_>, words: &RatingsWords, y: i32) {
+fn legend(canvas: &Canvas<'_>, words: &RatingsWords, any_rated: bool, y: i32) {
     canvas.line((0, y), (WIDTH, y), GUIDE, 1);
     let kinds = [
         (&AGREE, &words.agree),
@@ -331,11 +351,14 @@ fn legend(canvas: &Canvas<'_>, words: &RatingsWords, y: i32) {
         x = beside(canvas, x + patch.width, y + 28, word);
     }
     let y = y + 68;
-    let rated = patch(MARGIN, y);
-    canvas.fill(rated, QUIET);
-    let x = MARGIN + rated.width + 18;
-    canvas.dot((x, y), LARGEST_DOT, QUIET);
-    let x = beside(canvas, x + LARGEST_DOT, y, &words.rated);
+    let mut x = MARGIN;
+    if any_rated {
+        let rated = patch(x, y);
+        canvas.fill(rated, QUIET);
+        x += rated.width + 18;
+        canvas.dot((x, y), LARGEST_DOT, QUIET);
+        x = beside(canvas, x + LARGEST_DOT, y, &words.rated);
+    }
     let predicted = patch(x, y);
     canvas.hatch(predicted, QUIET);
     let x = x + predicted.width + 18;
@@ -366,6 +389,8 @@ mod tests {
 
     fn words() -> RatingsWords {
         RatingsWords {
+            question: String::new(),
+            statement: String::new(),
             agree: "agree (5–7)".into(),
             neutral: "neutral (4)".into(),
             dissent: "dissent (1–3)".into(),
@@ -432,6 +457,38 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_rated_has_no_sign_for_ratings_in_the_legend() {
+        let svg = ratings_chart(&[row("A", [0; 7], [0, 0, 1, 0, 2, 0, 0])], &words()).svg;
+        assert!(svg.contains(">\nonly predicted\n<"));
+        assert!(!svg.contains("rated by a participant"));
+    }
+
+    #[test]
+    fn a_picture_that_stands_alone_has_the_question_and_the_statement_and_says_all_in_words() {
+        let words = RatingsWords {
+            question: "Ships & <boats>?".into(),
+            statement: "One harbor for all, by turns, ".repeat(8),
+            ..words()
+        };
+        let long_note = RatingsRow {
+            note: "One harbor for all of them, by turns".into(),
+            ..row("A", [0; 7], [0, 0, 1, 0, 2, 0, 0])
+        };
+        let Chart { svg, .. } = ratings_chart(&[long_note], &words);
+        assert!(svg.starts_with("<svg ") && svg.contains(" role=\"img\">\n<title>Ships &amp; &lt;boats&gt;?</title>\n<desc>A in words.</desc>\n"));
+        assert!(
+            times(&svg, "One harbor for all, by turns,") >= 3,
+            "in several lines"
+        );
+        assert_eq!(
+            times(&svg, "One harbor for all of them, by turns"),
+            0,
+            "no room for all of it"
+        );
+        assert_eq!(times(&svg, "…\n<"), 1);
+    }
+
+    #[test]
     fn what_is_only_predicted_is_hatched() {
         let lines = |rated, predicted| {
             let chart = ratings_chart(&[row("A", rated, predicted)], &words());
@@ -453,6 +510,23 @@ mod tests {
         let width = |png: &[u8]| u32::from_be_bytes(png[16..20].try_into().unwrap());
         assert_eq!(width(&one.to_png(1.0)), WIDTH as u32);
         assert_eq!(width(&one.to_png(2.0)), 2 * WIDTH as u32);
+    }
+
+    #[test]
+    fn whatever_people_and_models_write_can_be_drawn() {
+        let hostile =
+            "<a b=\"&amp;\"> ]]>\u{0}\u{7}\n\u{1b}[31m\u{ffff}\u{202e}\u{200d} 港🚌 é\u{301}";
+        let words = RatingsWords {
+            question: hostile.into(),
+            statement: hostile.repeat(20),
+            ..words()
+        };
+        let row = RatingsRow {
+            note: hostile.repeat(3),
+            told: hostile.into(),
+            ..row(hostile, [0; 7], [0, 0, 1, 0, 2, 0, 0])
+        };
+        assert!(!ratings_chart(&[row], &words).to_png(0.5).is_empty());
     }
 
     proptest! {

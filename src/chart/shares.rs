@@ -54,10 +54,7 @@ pub fn shares_chart(rows: &[ShareRow], words: &SharesWords, lowest: f64) -> Char
         legend(canvas, words, height - LEGEND);
     });
     let told: Vec<&str> = rows.iter().map(|row| row.told.as_str()).collect();
-    Chart {
-        svg,
-        alt_text: told.join(" "),
-    }
+    Chart::new(&svg, "", told.join(" "))
 }
 
 const WIDTH: i32 = 800;

@@ -99,6 +99,9 @@ pub fn chart(wording: &Wording, round: &Round, result: &RoundResult) -> Option<C
     Some(ratings_chart(
         &rows,
         &RatingsWords {
+            // They stand in the message.
+            question: String::new(),
+            statement: String::new(),
             agree: wording.say("chart-agree", &[]),
             neutral: wording.say("chart-neutral", &[]),
             dissent: wording.say("chart-dissent", &[]),
