@@ -2,8 +2,10 @@
 
 mod backup;
 mod ballots;
+mod bar;
 mod bench;
 mod bot;
+mod completions;
 mod deliberate;
 mod doctor;
 mod engines;
@@ -20,22 +22,29 @@ mod store;
 mod train;
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{Write, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use accord::config::{Config, LogFormat};
+use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result, bail};
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 /// Find a statement that a group with diverse views can agree on
 #[derive(Parser)]
-#[command(version)]
+#[command(
+    version,
+    after_help = "Examples:
+  accord deliberate config/examples/night-buses.toml   # find a statement
+  accord doctor                                        # what would go wrong here
+  accord bot                                           # run rounds on Discord
+  accord help deliberate                               # more of one command, with examples"
+)]
 struct Cli {
     /// Settings that override the defaults (TOML)
     #[arg(long, global = true, value_name = "FILE")]
@@ -61,6 +70,7 @@ enum Command {
     Erase(erase::Args),
     Bench(bench::Args),
     Doctor(doctor::Args),
+    Completions(completions::Args),
 }
 
 /// Set when the user asks to stop; work that blocks looks at it.
@@ -75,11 +85,10 @@ pub fn run() -> ExitCode {
             error.exit()
         }
         Err(error) if error.use_stderr() => {
-            // One line: clap adds the usage and a hint over several.
-            let text = error.render().to_string();
-            let what = text.split("\n\n").next().unwrap_or(&text);
-            let words: Vec<&str> = what.split_whitespace().collect();
-            eprintln!("{}; see accord --help", words.join(" "));
+            eprintln!(
+                "{}; see accord --help",
+                wrong_usage(&error.render().to_string())
+            );
             return ExitCode::from(2);
         }
         Err(help) => help.exit(),
@@ -100,12 +109,17 @@ fn say(line: impl Display) -> Result<()> {
     writeln!(std::io::stdout().lock(), "{line}").context("cannot write to standard output")
 }
 
-/// Shown on standard error where that is a terminal.
-fn progress_bar(message: &'static str, length: usize) -> Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {elapsed}")?;
-    Ok(ProgressBar::new(length as u64)
-        .with_style(style)
-        .with_message(message))
+/// What is wrong, and what was meant where clap can guess it, on one line: clap tells it over
+/// several, with the usage.
+fn wrong_usage(told: &str) -> String {
+    let mut parts = told.split("\n\n");
+    let what = parts.next();
+    let tips = parts.filter_map(|part| part.trim_start().strip_prefix("tip: "));
+    let lines = what.into_iter().chain(tips);
+    let lines: Vec<String> = lines
+        .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.join("; ")
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -138,7 +152,9 @@ fn start_log(command: &Command, config: Option<&Config>) {
         .unwrap_or_else(|_| EnvFilter::new(format!("{ours},{quiet}")));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        // By the same rules as the colors of --help: NO_COLOR, CLICOLOR, and whether it is a terminal.
+        .with_ansi(AutoStream::choice(&stderr()) != ColorChoice::Never)
+        .with_writer(stderr);
     match config.map(|config| config.log.format) {
         Some(LogFormat::Json) => log.json().init(),
         Some(LogFormat::Human) | None => log.init(),
@@ -189,6 +205,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 Command::Restore(args) => restore::run(args, &config?).await,
                 Command::Erase(args) => erase::run(args, &config?).await,
                 Command::Bench(args) => bench::run(args, &config?).await,
+                Command::Completions(args) => completions::run(args, Cli::command()),
             }
         };
         tokio::pin!(command);
@@ -210,4 +227,68 @@ fn start(cli: Cli) -> Result<ExitCode> {
         eprintln!("interrupted");
         Ok(ExitCode::from(130))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Every command that does something, with its path.
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
+        if !command.has_subcommands() {
+            found.push((path.to_owned(), command.clone()));
+        }
+        for subcommand in command.get_subcommands() {
+            let path = format!("{path} {}", subcommand.get_name());
+            leaves(subcommand, &path, found);
+        }
+    }
+
+    /// The commands of Accord in a text.
+    fn examples(text: &str) -> Vec<String> {
+        text.lines()
+            .flat_map(|line| line.split(" | "))
+            .map(str::trim)
+            .filter(|part| part.starts_with("accord "))
+            .map(|part| part.split(['>', '#']).next().unwrap_or(part).to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn every_command_has_examples_and_they_are_right() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "accord", &mut found);
+        found.push(("accord".to_owned(), Cli::command()));
+        assert!(found.len() > 20, "{}", found.len());
+        for (path, command) in found {
+            let help = command.get_after_help();
+            let help = help
+                .unwrap_or_else(|| panic!("{path} has no examples"))
+                .to_string();
+            let examples = examples(&help);
+            assert!(
+                examples.iter().any(|example| example.starts_with(&path)),
+                "no example of {path} in {help:?}"
+            );
+            for example in examples {
+                let words = shlex::split(&example).unwrap();
+                for word in words.iter().filter(|word| word.starts_with("config/")) {
+                    assert!(Path::new(word).exists(), "{example}");
+                }
+                match Cli::try_parse_from(&words) {
+                    Err(error) if error.kind() != ErrorKind::DisplayHelp => {
+                        panic!("{example}: {error}")
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_definition_of_the_commands_holds_together() {
+        Cli::command().debug_assert();
+    }
 }

@@ -89,6 +89,130 @@ fn a_welfare_function_that_does_not_exist_is_wrong_usage() {
 }
 
 #[test]
+fn a_slip_in_a_name_is_told_what_was_meant() {
+    for (arguments, meant) in [
+        (&["delibrate", "x.toml"][..], "'deliberate'"),
+        (&["deliberate", "x.toml", "--welfar", "nash"], "'--welfare'"),
+        (
+            &["deliberate", "x.toml", "--welfare", "utilitarain"],
+            "(did you mean utilitarian?)",
+        ),
+        (
+            &["evaluate", "reward", "--data", "x", "--opinion", "swaped"],
+            "'swapped'",
+        ),
+    ] {
+        let error = error(accord(arguments).output().unwrap(), 2);
+        assert!(
+            error.contains(meant) && error.ends_with("see accord --help"),
+            "{error}"
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut activate = accord(&["models", "activate", "reward", "shiped"]);
+    activate.env("ACCORD_DATA_DIR", folder.path());
+    let error = error(activate.output().unwrap(), 1);
+    assert!(
+        error.contains("there is no reward version shiped (did you mean shipped?)"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_looked_for_under_similar_names() {
+    let there = "config/examples/night-buses.toml";
+    for path in [
+        "config/examples/night-bus.toml",
+        "confg/examples/night-buses.toml",
+    ] {
+        let error = error(accord(&["deliberate", path]).output().unwrap(), 1);
+        let suggestion = format!("cannot read {path} (did you mean {there}?): No such file");
+        assert!(error.contains(&suggestion), "{error}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let settings = write(folder.path(), "accord.toml", "");
+    let mistyped = settings.replace("accord.toml", "acord.toml");
+    let error = error(
+        accord(&["models", "list", "--config", &mistyped])
+            .output()
+            .unwrap(),
+        1,
+    );
+    assert!(
+        error.contains(&format!("(did you mean {settings}?)")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_setting_that_does_not_exist_is_told_the_one_that_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, meant) in [
+        ("[generator]\ntopp = 0.5", "generator.top_p"),
+        ("top_p = 0.5", "generator.top_p"),
+        ("[genrator]\ntop_p = 0.5", "generator"),
+        ("[discord]\napi_ulr = \"http://x\"", "discord.api_url"),
+        ("[log]\nformat = \"jsn\"", "json"),
+        ("[deliberation]\nwelfare = \"nahs\"", "nash"),
+    ] {
+        let file = write(folder.path(), "host.toml", text);
+        let error = error(
+            accord(&["models", "list", "--config", &file])
+                .output()
+                .unwrap(),
+            1,
+        );
+        assert!(
+            error.contains(&format!("(did you mean {meant}?)")),
+            "{error}"
+        );
+        assert!(error.contains("host.toml"), "{error}");
+    }
+    for (name, meant) in [
+        ("ACCORD_GENERATOR__TOPP", "ACCORD_GENERATOR__TOP_P"),
+        ("ACCORD_GENERATOR_TOP_P", "ACCORD_GENERATOR__TOP_P"),
+        ("ACCORD_TOP_P", "ACCORD_GENERATOR__TOP_P"),
+        ("ACCORD_TRAINING__REWRD__EPOCHS", "ACCORD_TRAINING__REWARD"),
+    ] {
+        let mut command = accord(&["models", "list"]);
+        let error = error(command.env(name, "0.5").output().unwrap(), 1);
+        assert!(
+            error.contains(&format!("(did you mean {meant}?)")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_chart_is_of_one_deliberation_and_its_file_can_be_written() {
+    let examples = [
+        "config/examples/night-buses.toml",
+        "config/examples/old-statue.toml",
+    ];
+    let several = ["deliberate", examples[0], examples[1], "--chart", "x.svg"];
+    let told = error(accord(&several).output().unwrap(), 1);
+    assert!(
+        told.contains("--chart draws one deliberation, and 2 were given"),
+        "{told}"
+    );
+    let of_one = |file: &str| {
+        accord(&["deliberate", examples[0], "--chart", file])
+            .output()
+            .unwrap()
+    };
+    let told = error(of_one("x.jpg"), 2);
+    assert!(
+        told.contains("expected a file that ends in .svg or .png"),
+        "{told}"
+    );
+    let told = error(of_one("confg/x.png"), 1);
+    assert!(
+        told.contains("there is no folder confg (did you mean config?)"),
+        "{told}"
+    );
+}
+
+#[test]
 fn no_candidates_at_all_is_wrong_usage() {
     let error = error(
         accord(&["deliberate", "x.toml", "--candidates", "0"])

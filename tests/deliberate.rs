@@ -38,12 +38,30 @@ fn timeless(mut answer: Value) -> Value {
 
 #[test]
 fn sixteen_different_candidates_are_ranked_for_five_opinions() {
+    let folder = tempfile::tempdir().unwrap();
+    let chart = folder.path().join("chart.svg");
     let output = Command::new(env!("CARGO_BIN_EXE_accord"))
-        .args(["deliberate", NIGHT_BUSES, "--json", "--seed", "1"])
+        .args([
+            "deliberate",
+            NIGHT_BUSES,
+            "--json",
+            "--seed",
+            "1",
+            "--chart",
+        ])
+        .arg(&chart)
         .output()
         .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !told.contains(['\u{1b}', '\r']),
+        "no bars in a pipe: {told}"
+    );
     let answer = answer(output);
     assert_eq!(answer["id"], "night-buses");
+    let chart = std::fs::read_to_string(chart).unwrap();
+    assert!(chart.contains("<title>Should our city run buses all night"));
+    assert!(chart.contains("Candidate 16: by prediction"));
     assert_eq!(
         answer["welfare"],
         json!({ "function": "utilitarian", "alpha": 0.0 })

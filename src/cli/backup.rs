@@ -17,6 +17,9 @@ use super::{say, store};
 /// elsewhere. It holds people's opinions: nobody else should be able to read it, and what is erased
 /// later is not erased there. The bot must not run with the same data folder meanwhile.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  accord backup                          # into backups/ in the data folder
+  accord backup --out accord-monday.backup")]
 pub struct Args {
     /// The file to write, instead of one in backups/ in the data folder
     #[arg(long, value_name = "FILE")]

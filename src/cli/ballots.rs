@@ -15,6 +15,8 @@ use super::{input, say};
 
 /// Count the ballots of an experiment that people have filled in
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  accord ballots tally experiment")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -26,6 +28,9 @@ enum Command {
     ///
     /// Reads ballots.jsonl and every ballots-NAME.jsonl in the folder, one a rater, in which "choice"
     /// is "a", "b" or "tie".
+    #[command(after_help = "Examples:
+  accord experiment --data rounds.jsonl --out experiment
+  accord ballots tally experiment")]
     Tally {
         /// The folder that accord experiment --out made
         #[arg(value_name = "DIR")]

@@ -33,6 +33,9 @@ use super::say;
 
 /// Measure this machine: tokens a second, ratings a second, memory
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  accord bench
+  accord bench --comparison 80            # more ratings by mistral.rs, for a steadier figure")]
 pub struct Args {
     /// How many of the ratings mistral.rs predicts for comparison
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=80))]

@@ -19,7 +19,12 @@ use super::{doctor, engines, one_line, store};
 /// Run the Discord bot
 #[derive(clap::Args)]
 #[command(
-    after_help = "The bot's token is read from DISCORD_TOKEN, in the environment or in .env."
+    after_help = "The bot's token is read from DISCORD_TOKEN, in the environment or in .env.
+
+Examples:
+  accord bot
+  accord bot --config host.toml
+  accord doctor                           # first: what would keep it from starting"
 )]
 pub struct Args {}
 

@@ -1,9 +1,12 @@
 //! `accord deliberate`: from a question and opinions to a consensus statement.
 
+mod picture;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use accord::chart::Chart;
 use accord::config::Config;
 use accord::deliberation::certainty::{Agreement, Certainty, DRAWS, LEVEL, certainty, rank_known};
 use accord::deliberation::ranking::Ranked;
@@ -13,23 +16,26 @@ use accord::deliberation::welfare::WelfareFunction;
 use accord::inference::drafting::{Drafts, draft};
 use accord::inference::prompts::Brief;
 use accord::training::evaluation::certainty::is_calibrated;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+use self::picture::{ChartFile, picture};
+use super::bar::Bar;
 use super::engines::{self, Engines};
-use super::{input, one_line, progress_bar, say};
+use super::{input, one_line, say};
 
 /// Find a consensus statement for the question and the opinions in a file
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   accord deliberate config/examples/night-buses.toml
   accord deliberate groups.jsonl --welfare rawlsian --json > answers.jsonl
+  accord deliberate config/examples/old-statue.toml --chart old-statue.png
   generate-groups | accord deliberate - --seed 7")]
 pub struct Args {
-    /// TOML, or JSON lines: {\"question\", \"opinions\": [...]}; - is standard input
+    /// TOML, or JSON lines: {"question", "opinions": [...]}; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// How many candidates are written [default: generator.candidates, 16]
@@ -44,6 +50,10 @@ pub struct Args {
     /// One JSON object a deliberation
     #[arg(long)]
     json: bool,
+    /// Draw the predicted ratings of all candidates, the chosen one on top; of one deliberation only.
+    /// What a PNG shows is told in words on standard error, an SVG holds them itself
+    #[arg(long, value_name = "FILE.svg|png")]
+    chart: Option<ChartFile>,
 }
 
 /// Exit code 1 if a row of the files could not be used or a deliberation failed.
@@ -51,6 +61,14 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
     let (rows, mut all_answered) = input::usable_rows::<Deliberation>(args.files).await?;
     if rows.is_empty() {
         return Ok(ExitCode::FAILURE);
+    }
+    if let Some(chart) = &args.chart {
+        ensure!(
+            rows.len() == 1,
+            "--chart draws one deliberation, and {} were given: give one at a time, or leave it out",
+            rows.len()
+        );
+        chart.check()?;
     }
     let welfare = args.welfare.unwrap_or(config.deliberation.welfare);
     let seed = args
@@ -67,10 +85,18 @@ pub async fn run(args: Args, config: &Config) -> Result<ExitCode> {
             .clone()
             .unwrap_or_else(|| format!("line {}", place.line));
         match deliberate(&deliberation, &engines, &config, welfare, seed).await {
-            Ok(answer) if args.json => {
-                say(answer.json(&id, &deliberation, welfare, &engines))?;
+            Ok(answer) => {
+                // First: whoever reads the answer may close the pipe. That it cannot be written is
+                // no reason to lose the answer.
+                let drawn = args.chart.as_ref().map_or(Ok(()), |chart| {
+                    chart.write(&answer.picture(&deliberation.question, welfare))
+                });
+                match args.json {
+                    true => say(answer.json(&id, &deliberation, welfare, &engines))?,
+                    false => say(answer.text(&deliberation, welfare, &config, seed))?,
+                }
+                drawn?;
             }
-            Ok(answer) => say(answer.text(&deliberation, welfare, &config, seed))?,
             Err(error) => {
                 all_answered = false;
                 input::report_bad_row(&place, &one_line(&error));
@@ -114,7 +140,7 @@ async fn deliberate(
             .with_context(|| format!("opinion {number}"))?;
     }
     let started = Instant::now();
-    let bar = progress_bar("writing candidates", config.generator.candidates)?;
+    let bar = Bar::new("writing candidates", config.generator.candidates)?;
     let drafts = draft(
         &engines.generator,
         &Brief {
@@ -126,15 +152,15 @@ async fn deliberate(
         &config.generator,
         seed,
         |settled| {
-            bar.set_position(settled as u64);
+            bar.set_position(settled);
         },
     )
     .await?;
-    bar.finish_and_clear();
+    drop(bar);
     let drafting_seconds = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let bar = progress_bar("predicting ratings", opinions.len())?;
+    let bar = Bar::new("predicting ratings", opinions.len())?;
     let texts: Vec<&str> = drafts
         .candidates
         .iter()
@@ -147,9 +173,9 @@ async fn deliberate(
             .predict(question, opinion, &texts)
             .await?;
         by_participant.push(predicted.into_iter().map(Agreement::Predicted).collect());
-        bar.inc(1);
+        bar.inc();
     }
-    bar.finish_and_clear();
+    drop(bar);
     let expected = by_participant.iter();
     let expected = expected.map(|row| row.iter().map(|agreement| agreement.rating()).collect());
     let ratings = RatingMatrix::new(expected.collect())?;
@@ -169,6 +195,14 @@ async fn deliberate(
 impl Answer {
     fn statement(&self) -> &str {
         &self.drafts.candidates[self.ranking[0].candidate].text
+    }
+
+    fn picture(&self, question: &str, welfare: WelfareFunction) -> Chart {
+        let candidates = self.drafts.candidates.iter();
+        let texts: Vec<&str> = candidates
+            .map(|candidate| candidate.text.as_str())
+            .collect();
+        picture(question, &texts, &self.ratings, &self.ranking, welfare)
     }
 
     fn json(

@@ -26,6 +26,9 @@ use super::{bot, engines, one_line, say, store};
 
 /// Check the settings, this machine, the model files, the store and its backups
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  accord doctor
+  accord doctor --config host.toml        # with the settings of a file")]
 pub struct Args {}
 
 /// Prints a line for each check; exit code 1 if one failed.

@@ -1,6 +1,5 @@
 //! Loads the models that the settings name, with progress on standard error.
 
-use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::INTERRUPTED;
+use super::bar::on_terminal;
 
 /// What a deliberation needs.
 pub struct Engines {
@@ -262,7 +262,7 @@ async fn load_reward_model(
 /// Runs blocking work on model files with a progress bar on a terminal, and a line for
 /// each step elsewhere; it stops when the user interrupts.
 pub fn with_progress<T>(work: impl FnOnce(&mut model_files::Report<'_>) -> Result<T>) -> Result<T> {
-    let bar = ProgressBar::no_length();
+    let bar = on_terminal(ProgressBar::no_length());
     let style = "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes}";
     bar.set_style(ProgressStyle::with_template(style)?);
     let mut announced: Option<Step> = None;
@@ -270,7 +270,7 @@ pub fn with_progress<T>(work: impl FnOnce(&mut model_files::Report<'_>) -> Resul
         if announced != Some(step) {
             announced = Some(step);
             bar.set_message(step.to_string());
-            if !std::io::stderr().is_terminal() {
+            if bar.is_hidden() {
                 eprintln!("{step}");
             }
         }

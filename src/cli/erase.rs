@@ -17,6 +17,9 @@ use super::{say, store};
 /// The rounds, what models are trained on, and the snapshots. Members can do that themselves with
 /// /privacy erase. The bot must not run with the same data folder meanwhile.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  accord erase --guild 1234567890 --member 9876543210
+  accord erase --guild 1234567890         # all of that guild")]
 pub struct Args {
     /// The guild's Discord id
     #[arg(long, value_name = "ID")]

@@ -19,11 +19,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::bar::Bar;
 use super::input::{self, Place};
-use super::{engines, progress_bar, say};
+use super::{engines, say};
 
 /// Measure how well a model does on data with real ratings
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  accord evaluate reward --data config/data/deliberations-held-out.jsonl")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -42,7 +45,7 @@ enum Command {
   accord evaluate reward --data polis-votes.jsonl")]
 struct RewardArgs {
     /// JSON lines of deliberations with rated statements, or of members with votes
-    /// ({\"conversation\", \"question\", \"opinion\", \"votes\"}); - is standard input
+    /// ({"conversation", "question", "opinion", "votes"}); - is standard input
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// The opinion that the reward model reads
@@ -97,12 +100,12 @@ async fn on_deliberations(
     }
     let reward_model = engines::reward_model(config).await?;
     let members = deliberations.iter().map(|row| row.opinions.len()).sum();
-    let bar = progress_bar("predicting ratings", members)?;
+    let bar = Bar::new("predicting ratings", members)?;
     let predicted = prediction::predict_all(&reward_model, &deliberations, args.opinion, |done| {
-        bar.set_position(done as u64);
+        bar.set_position(done);
     })
     .await?;
-    bar.finish_and_clear();
+    drop(bar);
     let skipped = report_skipped(&places, predicted.iter().map(|row| &row.too_long));
     let scored: Vec<Scored> = deliberations
         .iter()
@@ -136,12 +139,12 @@ async fn on_votes(
         return Ok(false);
     }
     let reward_model = engines::reward_model(config).await?;
-    let bar = progress_bar("predicting ratings", members.len())?;
+    let bar = Bar::new("predicting ratings", members.len())?;
     let predicted = prediction::predict_votes(&reward_model, &members, args.opinion, |done| {
-        bar.set_position(done as u64);
+        bar.set_position(done);
     })
     .await?;
-    bar.finish_and_clear();
+    drop(bar);
     let skipped = report_skipped(&places, predicted.iter().map(|row| &row.too_long));
     let scored: Vec<ScoredVotes> = members
         .iter()

@@ -22,13 +22,13 @@ use accord::inference::model_files::{sha256_of_bytes, write_file};
 use accord::training::card::{Card, Kind, question_hash, template_hashes};
 use accord::training::versions::{Serving, VersionId};
 use anyhow::{Context, Result, bail, ensure};
-use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::bar::Bar;
 use super::engines::{self, Chosen};
 use super::input::{self, CORPUS, Place};
-use super::{progress_bar, say};
+use super::say;
 
 /// Compare the fine-tuned, ranked statement with those that are made more simply
 ///
@@ -291,14 +291,13 @@ impl<'a> Folder<'a> {
         }
         let generator = engines::generator_of(config, &models.generator).await?;
         let each = drafting.candidates + excluding;
-        let bar = progress_bar("drafts", open.len() * each)?;
+        let bar = Bar::new("drafts", open.len() * each)?;
         for (number, (key, _, deliberation)) in open.into_iter().enumerate() {
-            let drafted = |settled| bar.set_position((number * each + settled) as u64);
+            let drafted = |settled| bar.set_position(number * each + settled);
             let written = write(&generator, deliberation, drafting, excluding, seed, drafted);
             log.append(key, &written.await?)?;
-            tell(&bar, log.rows.len(), "drafts");
         }
-        bar.finish_and_clear();
+        drop(bar);
         Ok(log)
     }
 
@@ -317,14 +316,13 @@ impl<'a> Folder<'a> {
         }
         let corpus = input::shipped_corpus(config)?;
         let base = engines::generator_of(config, &models.base).await?;
-        let bar = progress_bar("base model", open.len())?;
+        let bar = Bar::new("base model", open.len())?;
         for (key, _, deliberation) in open {
             let row = write_baselines(&base, deliberation, &corpus, EXAMPLES, drafting, seed);
             log.append(key, &row.await?)?;
-            bar.inc(1);
-            tell(&bar, log.rows.len(), "base model");
+            bar.inc();
         }
-        bar.finish_and_clear();
+        drop(bar);
         Ok(log)
     }
 
@@ -343,23 +341,15 @@ impl<'a> Folder<'a> {
             return Ok(log);
         }
         let model = engines::reward_model_of(config, model).await?;
-        let bar = progress_bar(what, open.len())?;
+        let bar = Bar::new(what, open.len())?;
         for (key, _, deliberation) in open {
             let (written, baselines) = (&written.rows[key], &baselines.rows[key]);
             let ratings = rate(&model, deliberation, written, baselines).await?;
             log.append(key, &ratings)?;
-            bar.inc(1);
-            tell(&bar, log.rows.len(), what);
+            bar.inc();
         }
-        bar.finish_and_clear();
+        drop(bar);
         Ok(log)
-    }
-}
-
-/// Where there is no terminal to show a bar on.
-fn tell(bar: &ProgressBar, done: usize, what: &str) {
-    if bar.is_hidden() {
-        eprintln!("{what}: {done} done");
     }
 }
 

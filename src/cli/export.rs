@@ -18,6 +18,9 @@ use super::{say, store};
 /// Only what members wrote and rated who agreed to training is in it. The bot must not run with the
 /// same data folder meanwhile.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  accord export --guild 1234567890 --out rounds.jsonl
+  accord export --guild 1234567890 | gzip > rounds.jsonl.gz")]
 pub struct Args {
     /// The guild's Discord id
     #[arg(long, value_name = "ID")]

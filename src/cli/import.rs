@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use accord::config::Config;
 use accord::deliberation::id::Guild;
 use accord::deliberation::record::Deliberation;
+use accord::suggestion::path_or_similar;
 use accord::training::imported::{self, polis};
 use anyhow::{Context, Result, ensure};
 use comfy_table::{Table, presets};
@@ -15,6 +16,9 @@ use super::{input, say};
 
 /// Keep deliberations from elsewhere in the data folder, to train models on
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  accord import polis openData/15-per-hour-seattle
+  accord import deliberations rounds.jsonl --guild 1234567890")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -36,6 +40,9 @@ enum Command {
         target: Target,
     },
     /// Deliberations with ratings (JSON lines), such as accord export writes
+    #[command(after_help = "Examples:
+  accord import deliberations rated.jsonl
+  accord import deliberations rounds.jsonl --guild 1234567890")]
     Deliberations {
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -127,8 +134,8 @@ async fn import_deliberations(
 
 /// Whether `accord export` wrote it: that alone names participants.
 fn is_exported(file: &Path) -> Result<bool> {
-    let text =
-        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = fs::read_to_string(file)
+        .with_context(|| format!("cannot read {}", path_or_similar(file)))?;
     Ok(text
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())

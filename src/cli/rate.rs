@@ -18,7 +18,7 @@ use super::{engines, one_line, say};
   echo '{\"question\": \"Should shops open on Sundays?\", \"opinion\": \"Never, staff need rest.\",
          \"statement\": \"Open on four Sundays a year.\"}' | tr -d '\\n' | accord rate -")]
 pub struct Args {
-    /// JSON lines: {\"question\", \"opinion\", \"statement\"}; - is standard input
+    /// JSON lines: {"question", "opinion", "statement"}; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }

@@ -16,7 +16,12 @@ use super::{one_line, say, store};
 /// The backup is checked first, and what was written is compared with it, before the store is replaced.
 /// The bot must not run with the same data folder meanwhile.
 #[derive(clap::Args)]
-#[command(group = clap::ArgGroup::new("which").required(true))]
+#[command(
+    group = clap::ArgGroup::new("which").required(true),
+    after_help = "Examples:
+  accord restore --newest
+  accord restore accord-monday.backup --force"
+)]
 pub struct Args {
     /// A file that accord backup or a bot wrote
     #[arg(value_name = "FILE", group = "which")]

@@ -42,7 +42,7 @@ use thiserror::Error;
 use self::data::{data_files, mixed_in, read};
 use self::progress::Progress;
 use super::engines;
-use super::{progress_bar, say};
+use super::{bar, say};
 
 /// Fine-tune the reward model or the generator on deliberations with ratings
 ///
@@ -59,7 +59,7 @@ pub struct Args {
     #[arg(long, required = true, value_name = "FILE", num_args = 1..)]
     data: Vec<PathBuf>,
     /// Deliberations to train on as well, so that little data does not spoil the model; they do not
-    /// count for the gate. \"shipped\" is a sample of Accord's own, as many ratings as --data has
+    /// count for the gate. "shipped" is a sample of Accord's own, as many ratings as --data has
     #[arg(long, value_name = "FILE|shipped", num_args = 1..)]
     mix: Vec<PathBuf>,
     /// The folder for the new version; its name becomes the version's name
@@ -279,7 +279,7 @@ impl Run {
                 Adapter::new(base, rank, alpha, &settings.targets, &mut random)?
             }
         };
-        let bar = progress_bar("training", 0)?;
+        let bar = bar::bar("training", 0)?;
         let fingerprint = self.fingerprint(&settings)?;
         if self.args.controlled && Checkpoint::remove_if_other(folder, &fingerprint)? {
             note("the settings, the data or the model changed meanwhile: beginning again");

@@ -15,8 +15,9 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+use super::super::bar::Bar;
 use super::super::engines::{self, Chosen};
-use super::super::{input, progress_bar};
+use super::super::input;
 use super::{Args, ChosenModels, json_lines};
 
 /// `settings` is the file that `--config` names, for the trainings.
@@ -132,21 +133,17 @@ async fn train(settings: Option<&Path>, data: &Path, out: &Path, name: &'static 
         .spawn()
         .context("cannot start accord train")?;
     let output = child.stdout.take().context("a process without output")?;
-    let bar = progress_bar(name, 1000)?;
+    eprintln!("training a reward model: {name}");
+    let bar = Bar::new(name, 100)?;
     let mut lines = BufReader::new(output).lines();
-    let mut tenths = 0;
     while let Some(line) = lines.next_line().await? {
         let told: Option<Value> = serde_json::from_str(&line).ok();
         let share = told.and_then(|told| told.get("progress")?.as_f64());
         let share = share.unwrap_or_default();
-        bar.set_position((1000.0 * share) as u64);
-        if bar.is_hidden() && (10.0 * share) as u32 > tenths {
-            tenths = (10.0 * share) as u32;
-            eprintln!("training {name}: {tenths}0 %");
-        }
+        bar.set_position((100.0 * share) as usize);
     }
     let status = child.wait().await?;
-    bar.finish_and_clear();
+    drop(bar);
     ensure!(status.success(), "accord train ended with {status}");
     Ok(())
 }

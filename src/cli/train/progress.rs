@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::{progress_bar, say};
+use super::super::{bar, say};
 use super::Interrupted;
 use super::control::wait_while_paused;
 
@@ -71,7 +71,7 @@ impl Progress {
         self.begin(part);
         Ok(Measuring {
             progress: self,
-            bar: progress_bar("measuring", length)?,
+            bar: bar::bar("measuring", length)?,
             length,
         })
     }
