@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::host::Host;
 use crate::support;
-use crate::support::community::community;
+use crate::support::community::{community, cut};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -73,9 +73,7 @@ pub fn run(args: &Args) -> bool {
 }
 
 fn rate_at_random(round: &mut Deliberation, random: &mut ChaCha8Rng) {
-    round.opinions.truncate(MEMBERS);
-    round.weights.truncate(MEMBERS);
-    round.statements.truncate(STATEMENTS);
+    cut(round, MEMBERS, STATEMENTS);
     for statement in &mut round.statements {
         statement.agreement = (0..MEMBERS)
             .map(|_| Some(random.random_range(1..=7)))

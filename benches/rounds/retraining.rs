@@ -12,7 +12,7 @@ use serde_json::json;
 use serenity::all::Permissions;
 use sysinfo::{Pid, ProcessesToUpdate, System};
 
-use crate::support::community::community;
+use crate::support::community::{community, cut};
 use crate::support::discord::Message;
 use crate::support::process::Host;
 use crate::support::town::{Town, has_button, press};
@@ -24,6 +24,9 @@ const ROUNDS: usize = 9;
 /// So many deliberations of the shipped corpus are there to be mixed in, and so many for the gate to
 /// look at: with all of them a training would take many times as long.
 const SHIPPED: usize = 4;
+/// Of every deliberation, for the same reason.
+const MEMBERS: usize = 3;
+const STATEMENTS: usize = 4;
 /// A training process whose bot was killed is gone by then.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -112,9 +115,10 @@ pub async fn run(args: &visits::Args) -> bool {
 /// data.
 fn write_data(host: &Host, town: &Town) {
     let save = |folder: &Path, name: &str, rows: &[Deliberation]| {
-        let lines = rows
-            .iter()
-            .map(|row| serde_json::to_string(row).unwrap() + "\n");
+        let lines = rows.iter().cloned().map(|mut row| {
+            cut(&mut row, MEMBERS, STATEMENTS);
+            serde_json::to_string(&row).unwrap() + "\n"
+        });
         write(folder, name, &lines.collect::<String>())
     };
     let community = community(&config(), ROUNDS, SHIPPED, 1);

@@ -52,6 +52,16 @@ pub fn community(config: &Config, rounds: usize, later: usize, seed: u64) -> Com
     }
 }
 
+/// Leaves so many members and statements, where there are more: to learn from that takes less time.
+pub fn cut(round: &mut Deliberation, members: usize, statements: usize) {
+    round.opinions.truncate(members);
+    round.weights.truncate(members);
+    round.statements.truncate(statements);
+    for statement in &mut round.statements {
+        statement.agreement.truncate(members);
+    }
+}
+
 /// The first rounds, until there are so many ratings; of the last one only some.
 pub fn first_ratings(rounds: &[Deliberation], count: usize) -> Vec<Deliberation> {
     let mut left = count;
