@@ -177,8 +177,8 @@ fn a_restore_that_is_killed_loses_neither_what_was_there_nor_what_is_restored() 
             // What can still be read in a damaged store is not thrown away.
             left.retain(|name| !(was_damaged && name == "tree.damaged"));
             assert_eq!(left, ["lock", "tree"]);
-            if !killed {
-                assert!(changes > 2, "only {changes} changes were seen");
+            // On a busy machine it may end before more than two were seen.
+            if !killed && changes > 2 {
                 break;
             }
         }

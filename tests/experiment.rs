@@ -259,7 +259,7 @@ impl Case {
         let mut command = support::accord(&["experiment", "--data", &self.data, "--out", out]);
         command
             .args(options)
-            .env("ACCORD_GENERATOR__REDRAWS", "1")
+            .env("ACCORD_GENERATOR__REDRAWS", "3")
             .env("ACCORD_GENERATOR__OPINION_CHARACTERS", "100");
         command
     }

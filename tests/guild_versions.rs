@@ -179,6 +179,8 @@ async fn an_experiment_drafts_with_the_base_model_too_wherever_there_is_room_for
     let (mut config, _folder) = host();
     config.models.resident = 1;
     config.generator.candidates = 3;
+    // The base model seldom ends sooner.
+    config.generator.max_tokens = 80;
     let models = LocalModels::new(config.clone(), Arc::default()).unwrap();
     let input = DraftInput {
         question: night_buses().question,

@@ -46,7 +46,7 @@ async fn what_happened_while_the_session_was_lost_is_found_out_in_the_next() {
     ];
     let mut round = BeingRated::new().await;
     // Of the sessions to come. With less, what a busy machine keeps waiting is taken for lost.
-    let heartbeat = Duration::from_secs(2);
+    let heartbeat = Duration::from_secs(5);
     round.town.discord.set_heartbeat_interval(heartbeat);
     for (number, (what, loss)) in losses.into_iter().enumerate() {
         loss(&round.town.discord);

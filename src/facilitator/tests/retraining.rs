@@ -603,6 +603,7 @@ async fn a_guild_that_is_erased_takes_its_versions_with_it() {
     host.has_rated(1..=3, 8).await;
     host.asks_for(REWARD).await.unwrap();
     host.until_retrained().await;
+    host.until_cleared().await;
     host.facilitator.guild_left(GUILD).await.unwrap();
     host.clock.advance(GUILD_KEPT_FOR + TimeDelta::days(1));
     host.facilitator.delete_what_expired().await.unwrap();

