@@ -28,12 +28,12 @@ pub struct Args {
 
 /// So many of twenty may be let through.
 const PROMISED: f64 = 2.0 / 20.0;
-/// Few, so that twenty gates take hours and not days; whoever rates at random is no better in
-/// larger groups.
+/// Of every deliberation; few, so that twenty gates take hours and not days. Whoever rates at random is
+/// no better in larger groups.
 const MEMBERS: usize = 3;
 const STATEMENTS: usize = 4;
-/// Of the shipped corpus, to be mixed in: about as many ratings as the community has.
-const MIXED_IN: usize = 4;
+/// Of the shipped corpus, to be mixed in: as many ratings as the community has, as in a retraining.
+const MIXED_IN: usize = 8;
 /// Of the shipped held-out set.
 const HELD_OUT: usize = 4;
 
@@ -42,15 +42,19 @@ pub fn run(args: &Args) -> bool {
     println!("seed  verdict      gain (90 %)       minutes");
     for seed in args.first..args.first + args.seeds {
         let started = Instant::now();
-        let community = community(&support::config(), args.rounds, HELD_OUT, seed);
-        // The gate measures on these as well.
-        let host = Host::new(&community.corpus[..MIXED_IN], &community.others);
+        let mut community = community(&support::config(), args.rounds, HELD_OUT, seed);
+        community.corpus.truncate(MIXED_IN);
+        let small = community.rounds.iter_mut().chain(&mut community.corpus);
+        for row in small.chain(&mut community.others) {
+            cut(row, MEMBERS, STATEMENTS);
+        }
+        // The gate measures on the others as well.
+        let host = Host::new(&community.corpus, &community.others);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut rounds = community.rounds;
-        rounds
-            .iter_mut()
-            .for_each(|round| rate_at_random(round, &mut random));
-        let data = host.write("random.jsonl", &rounds);
+        for round in &mut community.rounds {
+            rate_at_random(round, &mut random);
+        }
+        let data = host.write("random.jsonl", &community.rounds);
         let seed_argument = seed.to_string();
         let more = ["--gate", "--against", "shipped", "--seed", &seed_argument];
         let (verdict, gain) = match host.train("random", &data, args.epochs, &more) {
@@ -73,9 +77,8 @@ pub fn run(args: &Args) -> bool {
 }
 
 fn rate_at_random(round: &mut Deliberation, random: &mut ChaCha8Rng) {
-    cut(round, MEMBERS, STATEMENTS);
     for statement in &mut round.statements {
-        statement.agreement = (0..MEMBERS)
+        statement.agreement = (0..round.opinions.len())
             .map(|_| Some(random.random_range(1..=7)))
             .collect();
     }
