@@ -78,6 +78,8 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Exit code 0: done; 1: failed, or some input could not be used; 2: wrong usage; 130:
 /// interrupted.
+// Not in `main`, where the processor is yet to be checked.
+#[inline(never)]
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

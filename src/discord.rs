@@ -8,6 +8,7 @@ mod components;
 pub mod custom_id;
 mod events;
 pub mod http;
+pub mod inspection;
 pub mod neutral;
 mod pace;
 mod permissions;

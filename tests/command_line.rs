@@ -60,7 +60,7 @@ fn the_log_has_color_only_where_it_is_wanted() {
         let mut command = accord(&["doctor"]);
         command
             .env("ACCORD_DATA_DIR", folder.path())
-            .env("DISCORD_TOKEN", "none")
+            .env("DISCORD_TOKEN", "a.token.there")
             .env("ACCORD_DISCORD__API_URL", "http://127.0.0.1:9")
             .env("RUST_LOG", "debug");
         only(&mut command, variables);

@@ -14,6 +14,7 @@ use accord::training::card::Kind;
 use anyhow::{Context, Result, bail};
 use tokio_util::sync::CancellationToken;
 
+use super::doctor::Found;
 use super::{doctor, engines, one_line, store};
 
 /// Run the Discord bot
@@ -40,9 +41,13 @@ pub async fn run(_: Args, config: &Config, settings: Option<PathBuf>) -> Result<
     let store = store::open_or_make(config).await?;
     let mut healthy = true;
     for (what, found) in doctor::checks(Ok(config)).await {
-        if let Err(error) = found {
-            healthy = false;
-            eprintln!("FAIL  {what}: {}", one_line(&error));
+        match found {
+            Ok(Found::Fine(_)) => {}
+            Ok(Found::Note(why)) => eprintln!("note  {what}: {why}"),
+            Err(error) => {
+                healthy = false;
+                eprintln!("FAIL  {what}: {}", one_line(&error));
+            }
         }
     }
     if !healthy {

@@ -1,13 +1,13 @@
 //! `accord doctor`: what would go wrong, and how to mend it.
 
-use std::path::Path;
+mod discord;
+mod machine;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
 use accord::config::{Config, ModelSettings};
-use accord::discord::http;
 use accord::discord::wording::{Languages, Wording};
-use accord::facilitator::platform::PlatformError;
 use accord::inference::model_files::{self, ModelSource};
 use accord::inference::reward::RewardEngine;
 use accord::inference::tokenizer::Tokenizer;
@@ -19,8 +19,6 @@ use accord::transformer::ARCHITECTURES;
 use accord::transformer::gguf::GgufFile;
 use anyhow::{Context, Result, bail, ensure};
 use chrono::Utc;
-use indicatif::DecimalBytes;
-use sysinfo::{Disks, System};
 
 use super::{bot, engines, one_line, say, store};
 
@@ -31,17 +29,36 @@ use super::{bot, engines, one_line, say, store};
   accord doctor --config host.toml        # with the settings of a file")]
 pub struct Args {}
 
+/// What was looked at, and what was found; an error says what is wrong and how to mend it.
+pub type Check = (&'static str, Result<Found>);
+
+/// What does not keep Accord from working.
+#[derive(Debug)]
+pub enum Found {
+    Fine(String),
+    /// A host will want to mend it all the same.
+    Note(String),
+}
+
 /// Prints a line for each check; exit code 1 if one failed.
 pub async fn run(_: Args, config: Result<Config>) -> Result<ExitCode> {
     let mut checks = checks(config.as_ref()).await;
     if let Ok(config) = &config {
-        checks.push(("store", store(config).await));
-        checks.push(("backups", backups(config).await));
+        let reached = |(what, found): &Check| *what == DISCORD && found.is_ok();
+        if let Some(token) = bot::token()
+            && checks.iter().any(reached)
+        {
+            checks.extend(discord::setup(config, &token).await);
+        }
+        checks.extend(machine::secrets().map(|found| ("secrets", Ok(found))));
+        checks.push(("store", store(config).await.map(Found::Fine)));
+        checks.push(("backups", backups(config).await.map(Found::Fine)));
     }
     let mut healthy = true;
     for (what, found) in checks {
         match found {
-            Ok(found) => say(format!("ok    {what}: {found}"))?,
+            Ok(Found::Fine(found)) => say(format!("ok    {what}: {found}"))?,
+            Ok(Found::Note(found)) => say(format!("note  {what}: {found}"))?,
             Err(error) => {
                 healthy = false;
                 say(format!("FAIL  {what}: {}", one_line(&error)))?;
@@ -55,11 +72,13 @@ pub async fn run(_: Args, config: Result<Config>) -> Result<ExitCode> {
     })
 }
 
-/// What was looked at, and what was found or is wrong.
-pub async fn checks(
-    config: Result<&Config, &anyhow::Error>,
-) -> Vec<(&'static str, Result<String>)> {
-    let mut checks = vec![("processor", processor()), ("memory", memory())];
+/// The check of the token.
+const DISCORD: &str = "Discord";
+
+/// What keeps a bot from starting.
+pub async fn checks(config: Result<&Config, &anyhow::Error>) -> Vec<Check> {
+    let fine = |found: Result<String>| found.map(Found::Fine);
+    let mut checks = vec![("processor", fine(machine::processor()))];
     let config = match config {
         Ok(config) => config,
         Err(error) => {
@@ -75,28 +94,27 @@ pub async fn checks(
         draft_within: _,
         predict_within: _,
     } = &config.models;
+    checks.push(("memory", fine(machine::memory(config))));
     let prompts = config
         .prompts()
         .map(|_| "read, and the prompts render".to_owned());
-    checks.push(("settings", prompts));
-    checks.push(("data folder", data_folder(&config.data_dir)));
-    checks.push(("models.generator", model(config, generator)));
+    checks.push(("settings", fine(prompts)));
+    checks.push(("data folder", machine::data_folder(&config.data_dir)));
+    checks.push(("models.generator", fine(model(config, generator))));
     let packed = match reward_engine {
         RewardEngine::Packed => check_packed(reward_model),
         RewardEngine::MistralRs => Ok(()),
     };
-    checks.push((
-        "models.reward_model",
-        packed.and_then(|()| model(config, reward_model)),
-    ));
+    let readable = packed.and_then(|()| model(config, reward_model));
+    checks.push(("models.reward_model", fine(readable)));
     for (kind, what) in [
         (Kind::Generator, "generator version"),
         (Kind::Reward, "reward version"),
     ] {
-        checks.push((what, version(config, kind).await));
+        checks.push((what, fine(version(config, kind).await)));
     }
-    checks.push(("wording", wording(config)));
-    checks.push(("Discord", discord(config).await));
+    checks.push(("wording", fine(wording(config))));
+    checks.push((DISCORD, fine(discord::token(config).await)));
     checks
 }
 
@@ -148,29 +166,6 @@ fn wording(config: &Config) -> Result<String> {
     Ok(format!("read: {}", tags.join(", ")))
 }
 
-/// Whether the token is there and accepted.
-async fn discord(config: &Config) -> Result<String> {
-    let Some(token) = bot::token() else {
-        return Ok(format!(
-            "{} is not set, which accord bot needs and nothing else",
-            bot::TOKEN
-        ));
-    };
-    let http = http::http(&token, &config.discord, None);
-    match http.get_current_user().await {
-        Ok(me) => Ok(format!("the token is that of {}", me.name)),
-        Err(error) => match http::failure(&error) {
-            PlatformError::Unavailable(why) => bail!(
-                "Discord cannot be reached ({why}); check the network, a proxy, and discord.api_url"
-            ),
-            _ => bail!(
-                "Discord does not accept the token; copy it anew from the application's page \"Bot\" into {} in .env",
-                bot::TOKEN
-            ),
-        },
-    }
-}
-
 async fn version(config: &Config, kind: Kind) -> Result<String> {
     let chosen = engines::choose(config, kind).await?;
     let base = config.models.source(kind).0.model_name();
@@ -204,69 +199,6 @@ fn check_packed(source: &ModelSource) -> Result<()> {
         "models.reward_engine = \"packed\" reads local GGUF files of the llama, qwen2 and qwen3 architectures, this is {architecture}; set models.reward_engine = \"mistralrs\""
     );
     Ok(())
-}
-
-fn processor() -> Result<String> {
-    let cores = std::thread::available_parallelism()?;
-    let built_for = if cfg!(target_feature = "avx512f") {
-        "AVX-512"
-    } else if cfg!(target_feature = "avx2") {
-        "AVX2"
-    } else if cfg!(target_feature = "neon") {
-        "NEON"
-    } else {
-        bail!(
-            "this build uses no vector instructions and writes a tenth as many tokens a second; build it on this machine with RUSTFLAGS=\"-C target-cpu=native\""
-        );
-    };
-    Ok(format!("{cores} cores, built for {built_for}"))
-}
-
-fn memory() -> Result<String> {
-    const NEEDED: u64 = 1536 << 20;
-    let mut system = System::new();
-    system.refresh_memory();
-    let available = system.available_memory();
-    ensure!(
-        available >= NEEDED,
-        "{} available, a deliberation with the embedded model needs {}; close something, or choose a smaller model",
-        DecimalBytes(available),
-        DecimalBytes(NEEDED)
-    );
-    Ok(format!(
-        "{} available of {}",
-        DecimalBytes(available),
-        DecimalBytes(system.total_memory())
-    ))
-}
-
-fn data_folder(folder: &Path) -> Result<String> {
-    const NEEDED: u64 = 1 << 30;
-    std::fs::create_dir_all(folder)
-        .and_then(|()| tempfile::tempfile_in(folder))
-        .with_context(|| {
-            format!(
-                "cannot write to {}; set ACCORD_DATA_DIR to a folder that you own",
-                folder.display()
-            )
-        })?;
-    let folder = folder.canonicalize()?;
-    let disks = Disks::new_with_refreshed_list();
-    let free = disks
-        .iter()
-        .filter(|disk| folder.starts_with(disk.mount_point()))
-        .max_by_key(|disk| disk.mount_point().as_os_str().len())
-        .map(|disk| disk.available_space());
-    match free {
-        Some(free) if free < NEEDED => bail!(
-            "{} has {} left, {} are needed; free some, or set ACCORD_DATA_DIR",
-            folder.display(),
-            DecimalBytes(free),
-            DecimalBytes(NEEDED)
-        ),
-        Some(free) => Ok(format!("{}, {} free", folder.display(), DecimalBytes(free))),
-        None => Ok(folder.display().to_string()),
-    }
 }
 
 fn model(config: &Config, source: &ModelSource) -> Result<String> {

@@ -64,6 +64,12 @@ impl GgufFile {
         Ok(self.u32(&format!("{architecture}.context_length"))? as usize)
     }
 
+    /// How many weights all tensors have together.
+    pub fn weights(&self) -> u64 {
+        let tensors = self.content.tensor_infos.values();
+        tensors.map(|info| info.shape.elem_count() as u64).sum()
+    }
+
     /// A whole number that is not negative, of any width.
     pub fn u32(&self, key: &str) -> Result<u32> {
         let value = self.value(key)?;

@@ -4,6 +4,7 @@
 mod abuse;
 mod changes;
 mod consent;
+mod doctor;
 mod experiment;
 mod failures;
 mod fake;

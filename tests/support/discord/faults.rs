@@ -249,6 +249,11 @@ impl FakeDiscord {
         self.change(|world| world.gateway.recommended_shards = shards);
     }
 
+    /// How many sessions GET /gateway/bot says may still be begun, of 1,000.
+    pub fn leave_sessions(&self, left: u64) {
+        self.change(|world| world.gateway.sessions_left = left);
+    }
+
     /// Grants the application a privileged intent.
     pub fn grant_intents(&self, intents: GatewayIntents) {
         self.change(|world| world.gateway.granted |= intents);

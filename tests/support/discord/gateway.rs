@@ -23,6 +23,8 @@ pub struct Gateway {
     silent_up_to: u64,
     pub heartbeat: Duration,
     pub recommended_shards: u64,
+    /// How many sessions may still be begun.
+    pub sessions_left: u64,
     /// Privileged intents that the application has been granted.
     pub granted: GatewayIntents,
     /// How often bots have identified and resumed.
@@ -64,6 +66,7 @@ impl Default for Gateway {
             silent_up_to: 0,
             heartbeat: Duration::from_millis(41_250),
             recommended_shards: 1,
+            sessions_left: 999,
             granted: GatewayIntents::empty(),
             identified: 0,
             resumed: 0,

@@ -61,6 +61,11 @@ impl FakeDiscord {
         })
     }
 
+    /// Sets a field of the application, as its developer does.
+    pub fn set_application(&self, field: &'static str, value: serde_json::Value) {
+        self.change(|world| world.application.insert(field, value));
+    }
+
     /// A text channel.
     pub fn channel(&self, guild: GuildId, name: &str) -> ChannelId {
         self.change(|world| {

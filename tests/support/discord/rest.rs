@@ -126,7 +126,7 @@ fn answer(world: &mut World, request: Request) -> Reply {
         ["gateway", "bot"] => Ok(Some(json!({
             "url": request.gateway_url, "shards": world.gateway.recommended_shards,
             "session_start_limit": {
-                "total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1,
+                "total": 1000, "remaining": world.gateway.sessions_left, "reset_after": 0, "max_concurrency": 1,
             },
         }))),
         ["oauth2", ..] | ["applications", ..] => applications::answer(world, request),

@@ -32,6 +32,8 @@ pub struct World {
     pub interactions: BTreeMap<InteractionId, Interaction>,
     pub pings: Vec<Ping>,
     pub gateway: Gateway,
+    /// What is set on the developer page, where it is not as for a new application.
+    pub application: BTreeMap<&'static str, Value>,
     last_id: u64,
 }
 
@@ -123,6 +125,7 @@ impl World {
             interactions: BTreeMap::new(),
             pings: Vec::new(),
             gateway: Gateway::default(),
+            application: BTreeMap::new(),
             last_id: 0,
         }
     }

@@ -46,7 +46,7 @@ pub fn answer(world: &mut World, request: Request) -> Reply {
 }
 
 fn application_json(world: &World) -> serde_json::Value {
-    json!({
+    let mut application = json!({
         "id": BOT, "name": world.users[&BOT].name, "icon": null, "description": "",
         "summary": "", "bot": world.user_json(BOT), "bot_public": true,
         "bot_require_code_grant": false, "verify_key": "0".repeat(64), "flags": 0,
@@ -56,5 +56,9 @@ fn application_json(world: &World) -> serde_json::Value {
         "interactions_endpoint_url": null, "role_connections_verification_url": null,
         "approximate_user_install_count": 0, "approximate_user_authorization_count": 0,
         "explicit_content_filter": 0, "eligible_oauth2_scopes": [],
-    })
+    });
+    for (field, value) in &world.application {
+        application[field] = value.clone();
+    }
+    application
 }
