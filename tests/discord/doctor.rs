@@ -36,7 +36,7 @@ async fn a_bot_that_is_set_up_well_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let said = doctor(&discord, folder.path(), &[]).await;
     for line in [
-        "ok    Discord: the token is that of Accord",
+        "ok    Discord: the token is that of accord",
         "ok    clock: as Discord's",
         "ok    application: set up as Accord needs it",
         "ok    servers: in 2, with the permissions that a round needs",
