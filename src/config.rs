@@ -1,6 +1,7 @@
 //! Settings: `config/default.toml`, then a file of the host's, then the environment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -56,6 +57,9 @@ pub struct Config {
     pub discord: DiscordSettings,
     /// What Accord tells its host.
     pub log: LogSettings,
+    /// What it tells whoever asks how it is.
+    #[serde(default)]
+    pub health: HealthSettings,
 }
 
 /// The section `[rounds]`.
@@ -186,6 +190,14 @@ impl TryFrom<String> for Shards {
 #[serde(deny_unknown_fields)]
 pub struct LogSettings {
     pub format: LogFormat,
+}
+
+/// The section `[health]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthSettings {
+    /// Where a bot says how it is; nowhere by default.
+    pub address: Option<SocketAddr>,
 }
 
 /// Who reads the log.

@@ -7,6 +7,7 @@ pub mod commands;
 mod components;
 pub mod custom_id;
 mod events;
+mod health;
 pub mod http;
 pub mod inspection;
 pub mod neutral;
@@ -19,6 +20,7 @@ mod sentences;
 pub mod wording;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
@@ -26,6 +28,7 @@ use poise::serenity_prelude as serenity;
 use serenity::all::{ClientBuilder, GatewayIntents, Http, ShardManager, ShardRunnerMessage};
 use tokio_util::sync::CancellationToken;
 
+use self::health::Health;
 use self::pace::Pace;
 use self::platform::DiscordPlatform;
 use self::render::HostFacts;
@@ -84,7 +87,8 @@ pub struct Parts {
 /// Runs the bot until `shutdown` is cancelled.
 ///
 /// # Errors
-/// A wrong token, Discord out of reach at the start, a store that cannot be read or written.
+/// A wrong token, Discord out of reach at the start, a store that cannot be read or written, a port
+/// that cannot be listened at.
 pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> Result<()> {
     let Parts {
         store,
@@ -151,7 +155,7 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         retraining,
         backups,
     );
-    let _ = complete.set(Arc::new(Bot {
+    let bot = Arc::new(Bot {
         facilitator: facilitator.clone(),
         languages,
         host,
@@ -161,7 +165,8 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         erasures: Pace::of_erasures(),
         reward_versions: config.versions(Kind::Reward)?,
         generator_versions: config.versions(Kind::Generator)?,
-    }));
+    });
+    let _ = complete.set(bot.clone());
 
     let total = match config.discord.shards {
         Shards::Auto => None,
@@ -182,7 +187,19 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
             Some((range, total)) => client.start_shard_range(range, total).await,
         }
     };
+    let health = Health {
+        bot,
+        shards: shards.clone(),
+        started: Instant::now(),
+    };
+    let health = async {
+        match config.health.address {
+            Some(address) => health::serve(address, health).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
+        ended = health => ended?,
         ended = connection => ended.context("the connection to Discord ended")?,
         // Nothing can be said to be saved any more.
         broken = facilitator.store.broken() => return Err(broken.into()),

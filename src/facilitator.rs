@@ -271,6 +271,17 @@ impl<P: Platform> Facilitator<P> {
             .unwrap_or_default()
     }
 
+    /// How many rounds of all guilds are open.
+    pub fn rounds_open(&self) -> usize {
+        let live = self.all_live();
+        live.iter().filter(|live| live.round().is_open()).count()
+    }
+
+    /// How many rounds are drafted for, or wait for it.
+    pub fn drafting_queue(&self) -> usize {
+        self.queue.length()
+    }
+
     /// Events may have been missed: reads again what members did meanwhile.
     pub fn resync(&self) {
         for live in self.all_live() {

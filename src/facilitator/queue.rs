@@ -47,6 +47,11 @@ impl DraftingQueue {
         self.lock().iter().position(|(key, _)| *key == round)
     }
 
+    /// How many are being drafted for, or wait for it.
+    pub fn length(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Whether anybody is being drafted for, or waits for it.
     pub fn busy(&self) -> watch::Receiver<bool> {
         self.busy.subscribe()
@@ -109,6 +114,7 @@ mod tests {
         }
         assert_eq!(queue.position(round(1)), Some(0));
         assert_eq!(queue.position(round(2)), Some(1));
+        assert_eq!(queue.length(), 2);
         drop(first);
         moved.notified().await;
         assert_eq!(second.await.unwrap(), Some(0));

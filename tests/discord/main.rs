@@ -9,6 +9,7 @@ mod experiment;
 mod failures;
 mod fake;
 mod gateway;
+mod health;
 mod hostile_text;
 mod languages;
 mod outcomes;

@@ -176,13 +176,13 @@ mod tests {
     fn larger_models_need_more_memory() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("larger.gguf");
-        let length = matrix(&path, 100_000);
+        let length = matrix(&path, 30_000);
         let mut config = Config::load(None).unwrap();
         let embedded = needed(&config.models);
         config.models.generator = ModelSource::Gguf(path.clone());
         assert_eq!(needed(&config.models), length);
         config.models.reward_model = ModelSource::Gguf(path);
-        assert_eq!(needed(&config.models), length + 4 * 10_000_000_000);
+        assert_eq!(needed(&config.models), length + 4 * 900_000_000);
         config.models.reward_engine = RewardEngine::MistralRs;
         assert_eq!(needed(&config.models), length);
         config.models.generator = ModelSource::Gguf(PathBuf::from("not-there.gguf"));
