@@ -25,7 +25,7 @@ use super::{doctor, engines, one_line, store};
 Examples:
   accord bot
   accord bot --config host.toml
-  accord doctor                           # first: what would keep it from starting"
+  accord doctor                           # first: what is wrong, and how to mend it"
 )]
 pub struct Args {}
 

@@ -22,7 +22,7 @@ use chrono::Utc;
 
 use super::{bot, engines, one_line, say, store};
 
-/// Check the settings, this machine, the model files, the store and its backups
+/// Find what is wrong with the settings, this machine, the models, the store or the bot on Discord
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   accord doctor
