@@ -19,8 +19,8 @@ pub async fn token(config: &Config) -> Result<String> {
     };
     ensure!(
         inspection::is_token(&token),
-        "what {} holds is no bot's token, which has three parts with dots between them; it is neither the \
-         client secret nor the public key: copy it from the application's page \"Bot\" (\"Reset Token\") into .env",
+        "what {} holds is no bot's token, which has three parts with dots between them (a client secret and a \
+         public key have not); copy it from the application's page \"Bot\" (\"Reset Token\") into .env",
         bot::TOKEN
     );
     let http = http::http(&token, &config.discord, None);
