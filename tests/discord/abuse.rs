@@ -30,6 +30,8 @@ async fn only_those_with_the_role_or_who_were_there_before_write_opinions() {
 
     let week = json!({ "participants": "members-before", "member_days": 0 });
     town.runs(&mayor, "settings set", week).await;
+    // Whoever joined in the same second joined too late.
+    town.passes(TimeDelta::minutes(1));
     let card = town.opens_round(json!({})).await;
     town.passes(TimeDelta::minutes(1));
     let late: Person = town.discord.member(town.guild, "Late");

@@ -110,8 +110,8 @@ impl Interaction {
     pub async fn modal(&self) -> Modal {
         let what = format!("a modal for {}", self.described());
         let opened = || {
-            self.state(|interaction| match interaction.answer.as_ref()? {
-                Answer::Modal(modal) => Some(Modal {
+            let modal = self.state(|interaction| match interaction.answer.as_ref()? {
+                Answer::Modal(modal) => Some(Ok(Modal {
                     custom_id: text(&modal["custom_id"]),
                     title: text(&modal["title"]),
                     inputs: items(&modal["components"])
@@ -120,9 +120,13 @@ impl Interaction {
                         .collect(),
                     channel: interaction.channel,
                     message: interaction.message,
-                }),
-                other => panic!("answered with {other:?}, not with a modal"),
-            })
+                })),
+                other => Some(Err(format!("{other:?}"))),
+            })?;
+            Some(modal.unwrap_or_else(|other| {
+                let said = self.shown().map(|message| message.text());
+                panic!("answered with {other} and not with a modal: {said:?}")
+            }))
         };
         self.discord.wait_until(&what, opened).await
     }
