@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use accord::config::{Config, ModelSettings};
 use accord::discord::http;
+use accord::discord::render::ReportTemplate;
 use accord::discord::wording::{Languages, Wording};
 use accord::facilitator::platform::PlatformError;
 use accord::inference::model_files::{self, ModelSource};
@@ -143,6 +144,7 @@ async fn backups(config: &Config) -> Result<String> {
 }
 
 fn wording(config: &Config) -> Result<String> {
+    ReportTemplate::new(config.text(ReportTemplate::FILE)?)?;
     let languages = Languages::new(config.texts("wording", ".ftl")?)?;
     let tags: Vec<String> = languages.all().iter().map(Wording::tag).collect();
     Ok(format!("read: {}", tags.join(", ")))
