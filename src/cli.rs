@@ -17,6 +17,7 @@ mod import;
 mod input;
 mod models;
 mod rate;
+mod report;
 mod restore;
 mod store;
 mod train;
@@ -67,6 +68,7 @@ enum Command {
     Models(models::Args),
     Import(import::Args),
     Export(export::Args),
+    Report(report::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Erase(erase::Args),
@@ -230,6 +232,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 Command::Models(args) => models::run(args, &config?).await,
                 Command::Import(args) => import::run(args, &config?).await,
                 Command::Export(args) => export::run(args, &config?).await,
+                Command::Report(args) => report::run(args, &config?).await,
                 Command::Backup(args) => backup::run(args, &config?).await,
                 Command::Restore(args) => restore::run(args, &config?).await,
                 Command::Erase(args) => erase::run(args, &config?).await,
