@@ -17,20 +17,23 @@ mod import;
 mod input;
 mod models;
 mod rate;
+mod report;
 mod restore;
 mod store;
 mod train;
 
 use std::fmt::Display;
 use std::io::{Write, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use accord::config::{Config, LogFormat};
+use accord::inference::model_files::write_file;
+use accord::suggestion::path_or_similar;
 use anstream::{AutoStream, ColorChoice};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -65,6 +68,7 @@ enum Command {
     Models(models::Args),
     Import(import::Args),
     Export(export::Args),
+    Report(report::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Erase(erase::Args),
@@ -109,6 +113,33 @@ pub fn run() -> ExitCode {
 /// Prints a result.
 fn say(line: impl Display) -> Result<()> {
     writeln!(std::io::stdout().lock(), "{line}").context("cannot write to standard output")
+}
+
+/// Writes a file of results: under its name it is whole.
+fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    check_folder(path)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    write_file(folder_of(path), &name, content)
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Whether there is a folder for a file: asked before models work for minutes.
+fn check_folder(file: &Path) -> Result<()> {
+    let folder = folder_of(file);
+    ensure!(
+        folder.is_dir(),
+        "cannot write {}: there is no folder {}",
+        file.display(),
+        path_or_similar(folder)
+    );
+    Ok(())
+}
+
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// What is wrong, and what was meant where clap can guess it, on one line: clap tells it over
@@ -203,6 +234,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
                 Command::Models(args) => models::run(args, &config?).await,
                 Command::Import(args) => import::run(args, &config?).await,
                 Command::Export(args) => export::run(args, &config?).await,
+                Command::Report(args) => report::run(args, &config?).await,
                 Command::Backup(args) => backup::run(args, &config?).await,
                 Command::Restore(args) => restore::run(args, &config?).await,
                 Command::Erase(args) => erase::run(args, &config?).await,
@@ -233,8 +265,6 @@ fn start(cli: Cli) -> Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     /// Every command that does something, with its path.

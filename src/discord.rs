@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use self::health::Health;
 use self::pace::Pace;
 use self::platform::DiscordPlatform;
-use self::render::HostFacts;
+use self::render::{HostFacts, ReportTemplate};
 use self::wording::Languages;
 use crate::config::{Config, RoundDefaults, Shards};
 use crate::deliberation::id::Guild;
@@ -51,6 +51,7 @@ use crate::training::versions::Versions;
 pub struct Bot {
     pub facilitator: Arc<Facilitator<DiscordPlatform>>,
     pub languages: Arc<Languages>,
+    pub report: ReportTemplate,
     pub host: HostFacts,
     pub rounds: RoundDefaults,
     /// What rounds are opened with where nobody says otherwise.
@@ -102,6 +103,7 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
         "Discord does not accept DISCORD_TOKEN, or cannot be reached; see accord doctor",
     )?;
     let languages = Arc::new(Languages::new(config.texts("wording", ".ftl")?)?);
+    let report = ReportTemplate::new(config.text(ReportTemplate::FILE)?)?;
     // The commands are registered at the first connection, when the bot is complete.
     let complete: Arc<OnceLock<Arc<Bot>>> = Arc::default();
     let bot = complete.clone();
@@ -158,6 +160,7 @@ pub async fn run(config: &Config, parts: Parts, shutdown: CancellationToken) -> 
     let bot = Arc::new(Bot {
         facilitator: facilitator.clone(),
         languages,
+        report,
         host,
         rounds: config.rounds.clone(),
         welfare: config.deliberation.welfare,

@@ -212,6 +212,7 @@ fn whatever_needs_the_store_says_so_while_a_bot_has_it() {
         &["erase", "--guild", "1"],
         &["erase", "--guild", "1", "--member", "2"],
         &["export", "--guild", "1"],
+        &["report", "1"],
     ] {
         let why = fails(&home, command);
         assert!(

@@ -1,4 +1,5 @@
-//! What comes in from elsewhere to train on, and what is given away: `accord import`, `accord export`.
+//! What comes in from elsewhere to train on, and what is given away: `accord import`, `accord export`,
+//! `accord report`.
 
 mod support;
 
@@ -265,6 +266,69 @@ fn what_cannot_be_exported_says_why() {
     let other = self::home();
     save(&other, Training::Own, &[open]);
     assert!(why(&other, "77").contains("none can be exported"));
+}
+
+#[test]
+fn a_result_becomes_a_page_that_tells_nothing_of_people() {
+    let home = home();
+    save(
+        &home,
+        Training::Off,
+        &[
+            concluded(1, RatingMode::Private),
+            opened(2, RatingMode::Private),
+        ],
+    );
+    let file = home.path().join("round-1.html");
+    let printed = succeed(&home, &["report", "1", "--out", file.to_str().unwrap()]);
+    assert_eq!(printed, "");
+    let page = fs::read_to_string(&file).unwrap();
+    let question = "<h1 dir=\"auto\">What should become of square 1?</h1>";
+    assert!(page.contains(question), "{page}");
+    for member in MEMBERS {
+        assert!(!page.contains(&member.to_string()), "{page}");
+        assert!(!page.contains(&opinion_of(member)), "{page}");
+    }
+    let printed = succeed(&home, &["report", "1", "--guild", "77"]);
+    assert_eq!(printed, page);
+
+    // The host's own page and words.
+    fs::write(
+        home.path().join("report.html.j2"),
+        "{{ words.how }} {{ question }}",
+    )
+    .unwrap();
+    fs::create_dir(home.path().join("wording")).unwrap();
+    let words = "language = en\npage-how = Why?";
+    fs::write(home.path().join("wording/en.ftl"), words).unwrap();
+    let own = succeed(&home, &["report", "1"]);
+    assert_eq!(own, "Why? What should become of square 1?\n");
+    fs::write(home.path().join("report.html.j2"), "{% if %}").unwrap();
+    let why = |arguments: &[&str]| {
+        let output = run(&home, arguments);
+        assert_eq!(output.status.code(), Some(1));
+        stderr(&output)
+    };
+    assert!(why(&["report", "1"]).contains("report.html.j2:1"));
+    fs::remove_file(home.path().join("report.html.j2")).unwrap();
+    for (arguments, expected) in [
+        (
+            &["report", "3"][..],
+            "guild 77 has no round 3, its rounds are numbered from 1 to 2",
+        ),
+        (&["report", "2"], "round 2 has no result: it is not over"),
+        (
+            &["report", "1", "--guild", "78"],
+            "guild 78 has no rounds here",
+        ),
+        (
+            &["report", "1", "--out", "nowhere/round.html"],
+            "cannot write nowhere/round.html: there is no folder nowhere",
+        ),
+    ] {
+        let why = why(arguments);
+        assert!(why.contains(expected), "{why}");
+    }
 }
 
 const MEMBERS: [u64; 4] = [

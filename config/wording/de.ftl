@@ -324,6 +324,34 @@ why-not-rated = Niemand von den Teilnehmenden hat ihn bewertet. Alles ist vorher
 why-not-rated-at-all = Niemand von den Teilnehmenden hat ihn bewertet.
 why-scale = Wohlfahrt von 1 bis 7: utilitaristisch ist der Mittelwert, Nash das geometrische Mittel, Rawls die niedrigste Bewertung. Schulze zählt die anderen, die ihn nicht schlagen.
 
+## The report
+
+page-when = { $day }.{ $month }.{ $year }, { $hour }:{ $minute } Uhr (UTC)
+page-question = Frage von Runde { $round }
+page-adopted = Angenommen
+page-partly = Teilweise angenommen
+page-rejected = Abgelehnt
+page-candidates = Die Vorschläge und ihre Bewertungen
+page-times-rated = Wie oft { $letter } jede Bewertung bekam
+page-rating = Bewertung
+page-rated = von Teilnehmenden
+page-predicted = nur vorhergesagt
+page-others = von anderen, was nicht zählt
+page-welfare = Was jeder Vorschlag der Gruppe wert ist
+page-function = Wohlfahrt
+page-mean = Mittelwert
+page-geometric-mean = Geometrisches Mittel
+page-lowest = Niedrigste Bewertung
+page-schulze = Schulze
+page-alpha = Ungleichheitsaversion { $alpha }
+page-chooses = entscheidet
+page-how = Wie wurde die Aussage gewählt?
+page-generator = Generator
+page-reward-model = Bewertungsmodell
+page-opened = Eröffnet
+page-ended = Beendet
+page-made-by = Diese Seite hat Accord erstellt. Sie enthält keine Meinungen, und nichts darin verrät, wer was geschrieben oder bewertet hat.
+
 ## What became of my opinion?
 
 mine-title = **Du in Runde { $round }**
@@ -667,6 +695,7 @@ command-round-answer = Öffentlich sagen, was aus einem Ergebnis wird
     .round = Welche Runde, wenn es nicht die letzte hier ist
 command-round-list = Die Runden dieses Servers
 command-round-export = Die Aussagen einer Runde und wie oft jede Bewertung gegeben wurde, als Datei
+    .format = Eine Datei für Programme (json, die Vorgabe) oder eine Seite für den Browser mit Diagramm (html)
     .round = Welche Runde, wenn es nicht die letzte hier ist
 command-opinion = Deine Meinung vertraulich schreiben oder ändern
     .round = Welche Runde, wenn hier mehrere offen sind
@@ -709,6 +738,8 @@ choice-private = vertraulich
 choice-adopted = angenommen
 choice-partly = teilweise
 choice-rejected = abgelehnt
+choice-json = json
+choice-html = html
 choice-off = aus
 choice-own = eigene
 choice-shared = geteilt
@@ -750,6 +781,7 @@ phase-too-long = Eine Phase kann höchstens { $days } Tage dauern.
 round-over = Diese Runde ist vorbei.
 answer-saved = Deine Antwort steht jetzt unter dem Ergebnis.
 round-exported = Die Aussagen, ihre Wohlfahrt und wie oft jede Bewertung gegeben wurde. Meinungen sind nicht enthalten, und nichts verrät, wer was bewertet hat.
+round-exported-page = Das Ergebnis als Seite, die jeder Browser zeigt, auch ohne Internet. Meinungen sind nicht enthalten, und nichts verrät, wer was bewertet hat.
 organisers-by-permission = wer Nachrichten verwalten darf
 rating-by-reactions = mit Reaktionen, die alle sehen können
 rating-in-private = vertraulich

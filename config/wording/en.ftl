@@ -338,6 +338,40 @@ why-not-rated = No participant rated it. All is predicted.
 why-not-rated-at-all = No participant rated it.
 why-scale = Welfare from 1 to 7: utilitarian is the mean rating, nash the geometric mean, rawlsian the lowest. Schulze counts the others that do not beat it.
 
+## The report
+# A page for the browser, by /round export and `accord report`: no markdown, no times of Discord's.
+
+page-when = { $year }-{ $month }-{ $day }, { $hour }:{ $minute } UTC
+page-question = Question of round { $round }
+# The organisers' answer.
+page-adopted = Adopted
+page-partly = Partly adopted
+page-rejected = Rejected
+# Also what the chart is called for those who cannot see it.
+page-candidates = The candidates and their ratings
+# A table of how often each rating from 1 to 7 was given, for each candidate.
+page-times-rated = How often each rating of { $letter } was given
+page-rating = Rating
+page-rated = by participants
+page-predicted = only predicted
+page-others = by others, which does not count
+# A table of what each candidate is worth, one row a welfare function.
+page-welfare = What each candidate is worth to the group
+page-function = Welfare
+page-mean = Mean rating
+page-geometric-mean = Geometric mean
+page-lowest = Lowest rating
+page-schulze = Schulze
+page-alpha = Inequality aversion { $alpha }
+# In brackets after the name of the function that chose the statement.
+page-chooses = it chooses
+page-how = How was the statement chosen?
+page-generator = Generator
+page-reward-model = Reward model
+page-opened = Opened
+page-ended = Ended
+page-made-by = This page was made by Accord. It holds no opinions, and nothing in it tells who wrote or rated what.
+
 ## What became of my opinion?
 
 mine-title = **You in round { $round }**
@@ -690,6 +724,7 @@ command-round-answer = Say publicly what becomes of a result
     .round = Which round, if it is not the latest one here
 command-round-list = The rounds of this server
 command-round-export = A round's statements and how often each rating was given, as a file
+    .format = A file for programs (json, the default), or a page for the browser with a chart (html)
     .round = Which round, if it is not the latest one here
 command-opinion = Write or change your opinion, in private
     .round = Which round, if several are open here
@@ -733,6 +768,8 @@ choice-private = private
 choice-adopted = adopted
 choice-partly = partly
 choice-rejected = rejected
+choice-json = json
+choice-html = html
 choice-off = off
 choice-own = own
 choice-shared = shared
@@ -776,6 +813,7 @@ phase-too-long = A phase can last { $days } days at the longest.
 round-over = This round is over.
 answer-saved = Your answer now stands under the result.
 round-exported = The statements, their welfare, and how often each rating was given. Opinions are not in it, and nothing tells who rated what.
+round-exported-page = The result as a page that every browser shows, also without the internet. Opinions are not in it, and nothing tells who rated what.
 organisers-by-permission = whoever may manage messages
 rating-by-reactions = by reaction, which everybody can see
 rating-in-private = in private

@@ -25,6 +25,8 @@ pub struct RatingsRow {
 /// What stands in the picture beside the rows.
 #[derive(Clone, Debug)]
 pub struct RatingsWords {
+    /// What the picture is called; not drawn.
+    pub title: String,
     /// Over everything, where the picture stands alone: the question and the statement. May be empty.
     pub question: String,
     pub statement: String,
@@ -75,7 +77,7 @@ pub fn ratings_chart(rows: &[RatingsRow], words: &RatingsWords) -> Chart {
         legend(canvas, words, any_rated, height - LEGEND);
     });
     let told: Vec<&str> = rows.iter().map(|row| row.told.as_str()).collect();
-    Chart::new(&svg, &words.question, told.join(" "))
+    Chart::new(&svg, &words.title, told.join(" "))
 }
 
 /// A picture of this width is shown half as large on a phone.
@@ -389,6 +391,7 @@ mod tests {
 
     fn words() -> RatingsWords {
         RatingsWords {
+            title: String::new(),
             question: String::new(),
             statement: String::new(),
             agree: "agree (5–7)".into(),
@@ -466,6 +469,7 @@ mod tests {
     #[test]
     fn a_picture_that_stands_alone_has_the_question_and_the_statement_and_says_all_in_words() {
         let words = RatingsWords {
+            title: "Ships & <boats>?".into(),
             question: "Ships & <boats>?".into(),
             statement: "One harbor for all, by turns, ".repeat(8),
             ..words()
@@ -517,6 +521,7 @@ mod tests {
         let hostile =
             "<a b=\"&amp;\"> ]]>\u{0}\u{7}\n\u{1b}[31m\u{ffff}\u{202e}\u{200d} 港🚌 é\u{301}";
         let words = RatingsWords {
+            title: hostile.into(),
             question: hostile.into(),
             statement: hostile.repeat(20),
             ..words()

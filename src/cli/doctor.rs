@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use accord::config::{Config, ModelSettings};
+use accord::discord::render::ReportTemplate;
 use accord::discord::wording::{Languages, Wording};
 use accord::inference::model_files::{self, ModelSource};
 use accord::inference::reward::RewardEngine;
@@ -161,6 +162,7 @@ async fn backups(config: &Config) -> Result<String> {
 }
 
 fn wording(config: &Config) -> Result<String> {
+    ReportTemplate::new(config.text(ReportTemplate::FILE)?)?;
     let languages = Languages::new(config.texts("wording", ".ftl")?)?;
     let tags: Vec<String> = languages.all().iter().map(Wording::tag).collect();
     Ok(format!("read: {}", tags.join(", ")))

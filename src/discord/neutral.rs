@@ -28,6 +28,12 @@ pub fn label(untrusted: &str, limit: usize) -> String {
     shortened(&on_one_line(&visible(untrusted)), limit)
 }
 
+/// The text, of several lines where it has them, for a place that shows nothing but plain text and
+/// where there is room for all of it.
+pub fn plain(untrusted: &str) -> String {
+    visible(untrusted)
+}
+
 /// At most `limit` characters, the last of them "…" if there were more; no character that people
 /// see as one is cut.
 pub fn shortened(text: &str, limit: usize) -> String {
@@ -200,8 +206,8 @@ macro_rules! regexes {
 
 regexes! {
     NEW_LINE = r"\r\n|[\r\x0b\x0c\u{85}\u{2028}\u{2029}]";
-    /// The last is an empty Braille pattern.
-    INVISIBLE = r"[\p{Cc}\p{Default_Ignorable_Code_Point}\u{fff9}-\u{fffb}\u{2800}]";
+    /// The last are an empty Braille pattern, and what is no character.
+    INVISIBLE = r"[\p{Cc}\p{Default_Ignorable_Code_Point}\u{fff9}-\u{fffb}\u{2800}\u{fffe}\u{ffff}]";
     LETTER = r"[\p{L}--\p{ASCII}--\p{Default_Ignorable_Code_Point}]";
     /// Also what changes an emoji.
     EMOJI = r"[\p{Extended_Pictographic}\p{Emoji_Modifier}\u{fe0f}]";

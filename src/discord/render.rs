@@ -14,6 +14,7 @@ pub mod model;
 mod panel;
 mod phrases;
 mod replies;
+mod report;
 mod result;
 mod review;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use replies::{
     erased, erased_just_now, handed_back, list, opinion_refused, opinion_saved, opinion_withdrawn,
     returned_text, status,
 };
+pub use report::{ReportTemplate, report};
 pub use review::{confirm_redraft, review};
 pub use why::why;
 

@@ -247,11 +247,9 @@ impl<'a> Asked<'a> {
         &self,
         text: String,
         name: &str,
-        json: &impl Serialize,
+        content: impl Into<Vec<u8>>,
     ) -> Result<(), Failure> {
-        let mut file = serde_json::to_vec_pretty(json).map_err(anyhow::Error::from)?;
-        file.push(b'\n');
-        let file = CreateAttachment::bytes(file, name);
+        let file = CreateAttachment::bytes(content, name);
         let answer = Look::of(text).to_interaction_edit().new_attachment(file);
         answer.execute(self.ctx, self.token).await?;
         Ok(())
@@ -260,6 +258,12 @@ impl<'a> Asked<'a> {
     async fn respond(&self, response: CreateInteractionResponse) -> Result<(), Failure> {
         Ok(response.execute(self.ctx, (self.id, self.token)).await?)
     }
+}
+
+/// For a file that programs read, and people can.
+pub fn pretty_json(value: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(anyhow::Error::from)?;
+    Ok(text + "\n")
 }
 
 /// Lets a command run unless whoever gave it asks too often. What is completed while somebody types is

@@ -335,6 +335,28 @@ async fn a_result_is_answered_exported_and_found_again() {
         assert!(!text.contains(&member.id.to_string()), "{text}");
         assert!(!text.contains(&opinion[..40]), "{text}");
     }
+    let as_page = json!({ "format": "html" });
+    let refused = town.organises("round export", as_page.clone()).await;
+    assert_eq!(refused, "This needs the permission Manage Server.");
+    let exported = town.runs(&mayor(&town), "round export", as_page).await;
+    let file = &exported.attachments[0];
+    assert_eq!(file.name, "accord-round-1.html");
+    let page = String::from_utf8(file.bytes.clone()).unwrap();
+    for said in [
+        "<h2 id=\"outcome\">Round 1: consensus.</h2>",
+        "5 of 5 participants rated it: 4 agree, 0 neutral, 1 dissents.",
+        "From May, and on Fridays first.",
+        "<svg ",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    let ids = town.members.iter().map(|member| member.id.to_string());
+    for id in ids.chain([mayor(&town).id.to_string()]) {
+        assert!(!page.contains(&id), "{page}");
+    }
+    for opinion in night_buses().opinions {
+        assert!(!page.contains(&opinion[..40]), "{page}");
+    }
 
     let ada = town.member("Ada");
     let found = town.runs(ada, "round result", json!({})).await;

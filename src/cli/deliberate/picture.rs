@@ -1,6 +1,6 @@
 //! `--chart`: what a group is predicted to make of the candidates, as a picture.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use accord::chart::Chart;
@@ -8,9 +8,9 @@ use accord::chart::ratings::{RatingsRow, RatingsWords, ratings_chart};
 use accord::deliberation::ranking::Ranked;
 use accord::deliberation::rating::RatingMatrix;
 use accord::deliberation::welfare::WelfareFunction;
-use accord::inference::model_files::write_file;
-use accord::suggestion::path_or_similar;
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, anyhow};
+
+use crate::cli::{check_folder, write_whole};
 
 /// One row a candidate, best first, under the question and the statement that was chosen. `texts` and
 /// `ratings` are in the order in which the candidates were written. A prediction is drawn at the whole
@@ -28,6 +28,7 @@ pub fn picture(
         .collect();
     let statement = ranking.first().map_or("", |best| texts[best.candidate]);
     let words = RatingsWords {
+        title: question.to_owned(),
         question: question.to_owned(),
         statement: statement.to_owned(),
         agree: "agree (5–7)".to_owned(),
@@ -129,14 +130,7 @@ impl FromStr for ChartFile {
 impl ChartFile {
     /// Before models work for minutes.
     pub fn check(&self) -> Result<()> {
-        let folder = self.folder();
-        ensure!(
-            folder.is_dir(),
-            "cannot write {}: there is no folder {}",
-            self.path.display(),
-            path_or_similar(folder)
-        );
-        Ok(())
+        check_folder(&self.path)
     }
 
     /// Tells in words what a PNG shows.
@@ -149,16 +143,7 @@ impl ChartFile {
                 chart.to_png(2.0)
             }
         };
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        write_file(self.folder(), &name, &bytes)
-            .with_context(|| format!("cannot write {}", self.path.display()))
-    }
-
-    fn folder(&self) -> &Path {
-        match self.path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        }
+        write_whole(&self.path, &bytes)
     }
 }
 

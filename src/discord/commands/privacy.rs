@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::deliberation::about::{about_member, about_member_in};
 use crate::discord::Bot;
 use crate::discord::render;
-use crate::discord::reply::{Asked, Context, Failure};
+use crate::discord::reply::{Asked, Context, Failure, pretty_json};
 
 /// What Accord knows about you
 #[poise::command(
@@ -65,7 +65,7 @@ async fn export(ctx: Context<'_>) -> Result<(), Failure> {
         "changed_the_settings": changed.map(|(_, at)| at),
     });
     asked
-        .finish_with_file(text, "accord-about-me.json", &about)
+        .finish_with_file(text, "accord-about-me.json", pretty_json(&about)?)
         .await
 }
 

@@ -18,7 +18,7 @@ use crate::deliberation::welfare::{InequalityAversion, WelfareFunction};
 use crate::discord::neutral;
 use crate::discord::permissions::{self, require_manager, require_organiser};
 use crate::discord::render::{self, Look};
-use crate::discord::reply::{Asked, Context, Failure};
+use crate::discord::reply::{Asked, Context, Failure, pretty_json};
 use crate::discord::sentences;
 use crate::facilitator::NewRound;
 use crate::facilitator::platform::View;
@@ -89,6 +89,17 @@ enum VerdictChoice {
     Partly,
     #[name = "rejected"]
     Rejected,
+}
+
+/// What a file of a result is for.
+#[derive(Clone, Copy, poise::ChoiceParameter)]
+enum ExportFormat {
+    /// For programs.
+    #[name = "json"]
+    Json,
+    /// For people: a page for the browser.
+    #[name = "html"]
+    Html,
 }
 
 impl From<VerdictChoice> for Verdict {
@@ -420,6 +431,7 @@ async fn list(ctx: Context<'_>) -> Result<(), Failure> {
 #[poise::command(slash_command)]
 async fn export(
     ctx: Context<'_>,
+    #[description = "Format"] format: Option<ExportFormat>,
     #[description = "Round"]
     #[autocomplete = "complete_round"]
     #[min = 1]
@@ -429,12 +441,26 @@ async fn export(
     require_manager(&asked)?;
     asked.defer().await?;
     let round = meant(&asked, round, |round| round.result().is_some()).await?;
-    if round.result().is_none() {
+    let Some(result) = round.result() else {
         return Err(Failure::Told(asked.wording().say("no-result-yet", &[])));
+    };
+    let number = round.key.number;
+    match format.unwrap_or(ExportFormat::Json) {
+        ExportFormat::Json => {
+            let text = asked.wording().say("round-exported", &[]);
+            let file = pretty_json(&exported(&round))?;
+            let name = format!("accord-round-{number}.json");
+            asked.finish_with_file(text, &name, file).await
+        }
+        ExportFormat::Html => {
+            // It is for all, as the result is.
+            let wording = asked.bot.languages.of(&round.terms.language);
+            let file = render::report(&asked.bot.report, wording, &round, result)?;
+            let text = asked.wording().say("round-exported-page", &[]);
+            let name = format!("accord-round-{number}.html");
+            asked.finish_with_file(text, &name, file).await
+        }
     }
-    let name = format!("accord-round-{}.json", round.key.number);
-    let text = asked.wording().say("round-exported", &[]);
-    asked.finish_with_file(text, &name, &exported(&round)).await
 }
 
 /// Nothing that could tell who rated or wrote what: opinions are not in it, and how often each

@@ -13,16 +13,7 @@ use crate::discord::wording::Wording;
 pub fn result(wording: &Wording, round: &Round, result: &RoundResult) -> Look {
     let number = round.key.number;
     let standings = standings(round, result);
-    let by_real_ratings = round.ranks_by_real_ratings(&result.candidates);
-    let title = match result.conclusion.outcome {
-        Outcome::Consensus => wording.say("result-consensus", &[("round", number.into())]),
-        Outcome::Contested => wording.say("result-contested", &[("round", number.into())]),
-        Outcome::None => wording.say("result-none", &[("round", number.into())]),
-        Outcome::Unrated if by_real_ratings => {
-            wording.say("result-few-rated", &[("round", number.into())])
-        }
-        Outcome::Unrated => wording.say("result-unrated", &[("round", number.into())]),
-    };
+    let title = outcome(wording, round, result);
     let question = neutral::line(&round.question, QUESTION);
     let before = format!("**{question}**\n{title}");
     let after = how_taken(wording, result);
@@ -59,6 +50,21 @@ pub fn result(wording: &Wording, round: &Round, result: &RoundResult) -> Look {
 }
 
 const QUESTION: usize = 300;
+
+/// The outcome in bold, and what it means.
+pub fn outcome(wording: &Wording, round: &Round, result: &RoundResult) -> String {
+    let number = round.key.number;
+    match result.conclusion.outcome {
+        Outcome::Consensus => wording.say("result-consensus", &[("round", number.into())]),
+        Outcome::Contested => wording.say("result-contested", &[("round", number.into())]),
+        Outcome::None => wording.say("result-none", &[("round", number.into())]),
+        Outcome::Unrated if round.ranks_by_real_ratings(&result.candidates) => {
+            wording.say("result-few-rated", &[("round", number.into())])
+        }
+        Outcome::Unrated => wording.say("result-unrated", &[("round", number.into())]),
+    }
+}
+
 /// Of each of two statements that are shown together.
 const ONE_OF_TWO: usize = 1900;
 
@@ -94,8 +100,13 @@ fn statements(wording: &Wording, result: &RoundResult, standings: &[Standing<'_>
 const STATEMENT: usize = 4000;
 
 fn how_taken(wording: &Wording, result: &RoundResult) -> String {
-    let people = &result.conclusion.spread;
-    let taken = if people.rated() == 0 {
+    let taken = taken(wording, &result.conclusion.spread);
+    format!("{taken}\n{}", wording.say("result-written-by-model", &[]))
+}
+
+/// How many rated the statement, and how.
+pub fn taken(wording: &Wording, people: &Spread) -> String {
+    if people.rated() == 0 {
         wording.say(
             "result-nobody-rated",
             &[("participants", people.participants.into())],
@@ -109,8 +120,7 @@ fn how_taken(wording: &Wording, result: &RoundResult) -> String {
                 ("spread", spread(wording, people).into()),
             ],
         )
-    };
-    format!("{taken}\n{}", wording.say("result-written-by-model", &[]))
+    }
 }
 
 fn notes(
@@ -147,6 +157,15 @@ fn notes(
             ],
         ));
     }
+    lines.extend(circumstances(wording, round, winner));
+    lines.join("\n")
+}
+
+const OTHER_STATEMENT: usize = 300;
+
+/// What else has to be known of how the statement came about, and of who else rated it.
+pub fn circumstances(wording: &Wording, round: &Round, winner: &Standing<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
     let read = winner.candidate.provenance.opinions_read.len();
     let of_use = |opinion: &&Opinion| !opinion.late && !opinion.left_out;
     let opinions = round.opinions.values().filter(of_use).count();
@@ -183,10 +202,8 @@ fn notes(
     if critiques > 0 {
         lines.push(wording.say("result-revised", &[("critiques", critiques.into())]));
     }
-    lines.join("\n")
+    lines
 }
-
-const OTHER_STATEMENT: usize = 300;
 
 /// What those who gave no opinion make of the statement: it counts for nothing.
 fn others(round: &Round, winner: &Standing<'_>) -> Spread {

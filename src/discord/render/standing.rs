@@ -48,6 +48,31 @@ pub fn rated(round: &Round, key: CandidateKey, member: Member) -> Option<Likert>
     round.ratings.get(&(key, member))?.agreement
 }
 
+/// How often participants gave each rating from 1 to 7, and how often it is only predicted for one.
+pub fn times_rated(round: &Round, result: &RoundResult, key: CandidateKey) -> [[usize; 7]; 2] {
+    let by_real_ratings = round.ranks_by_real_ratings(&result.candidates);
+    let (mut rated, mut predicted) = ([0; 7], [0; 7]);
+    for &member in round.opinions.keys() {
+        match round.agreement(key, member) {
+            Some(Agreement::Real(rating)) => rated[usize::from(u8::from(rating)) - 1] += 1,
+            Some(Agreement::Predicted(distribution)) if !by_real_ratings => {
+                predicted[distribution.mean().round().clamp(1.0, 7.0) as usize - 1] += 1;
+            }
+            _ => {}
+        }
+    }
+    [rated, predicted]
+}
+
+/// What a candidate is worth by a welfare function.
+pub fn welfare(wording: &Wording, function: WelfareFunction, welfare: f64) -> String {
+    match function {
+        WelfareFunction::Alpha(_) => decimal(wording, welfare),
+        // A number of candidates.
+        WelfareFunction::Schulze => welfare.to_string(),
+    }
+}
+
 /// How sure the choice is: as a number only where the reward model has shown that its numbers can be
 /// believed. `None` where there was no choice, or nothing is predicted.
 pub fn certainty(wording: &Wording, round: &Round, result: &RoundResult) -> Option<String> {
@@ -99,7 +124,8 @@ pub fn chart(wording: &Wording, round: &Round, result: &RoundResult) -> Option<C
     Some(ratings_chart(
         &rows,
         &RatingsWords {
-            // They stand in the message.
+            title: wording.say("page-candidates", &[]),
+            // They stand beside it.
             question: String::new(),
             statement: String::new(),
             agree: wording.say("chart-agree", &[]),
@@ -122,22 +148,8 @@ fn row(
     standing: &Standing<'_>,
     chosen: bool,
 ) -> RatingsRow {
-    let by_real_ratings = round.ranks_by_real_ratings(&result.candidates);
-    let (mut rated, mut predicted) = ([0; 7], [0; 7]);
-    for &member in round.opinions.keys() {
-        match round.agreement(standing.key, member) {
-            Some(Agreement::Real(rating)) => rated[usize::from(u8::from(rating)) - 1] += 1,
-            Some(Agreement::Predicted(distribution)) if !by_real_ratings => {
-                predicted[distribution.mean().round().clamp(1.0, 7.0) as usize - 1] += 1;
-            }
-            _ => {}
-        }
-    }
-    let welfare = match round.terms.welfare {
-        WelfareFunction::Alpha(_) => decimal(wording, standing.welfare),
-        // A number of candidates.
-        WelfareFunction::Schulze => standing.welfare.to_string(),
-    };
+    let [rated, predicted] = times_rated(round, result, standing.key);
+    let welfare = welfare(wording, round.terms.welfare, standing.welfare);
     let told = wording.say(
         "chart-told",
         &[

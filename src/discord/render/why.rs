@@ -6,7 +6,7 @@ use super::{Embed, Look};
 use crate::deliberation::arm::Arm;
 use crate::deliberation::ranking::rank;
 use crate::deliberation::rating::RatingMatrix;
-use crate::deliberation::round::{CandidateKey, Round, RoundResult};
+use crate::deliberation::round::{CandidateKey, Provenance, Round, RoundResult};
 use crate::deliberation::welfare::{InequalityAversion, WelfareFunction};
 use crate::discord::neutral;
 use crate::discord::wording::Wording;
@@ -39,35 +39,9 @@ fn introduction(
     result: &RoundResult,
     standings: &[Standing<'_>],
 ) -> String {
-    let conclusion = &result.conclusion;
-    // In an experiment the one that the base model wrote says itself that it did.
-    let mut provenances = standings.iter().map(|s| &s.candidate.provenance);
-    let made = provenances.find(|made| made.arm != Some(Arm::ZeroShot));
-    let made = made.unwrap_or(&standings[0].candidate.provenance);
-    let mut lines = vec![
-        wording.say("why-title", &[("round", round.key.number.into())]),
-        wording.say(
-            "why-drafts",
-            &[
-                ("drafts", round.candidates.len().into()),
-                ("posted", result.candidates.len().into()),
-            ],
-        ),
-    ];
-    let rule = welfare_function(wording, round.terms.welfare).into();
-    lines.push(match round.ranks_by_real_ratings(&result.candidates) {
-        true => wording.say("why-rule-real-ratings-only", &[("rule", rule)]),
-        false => wording.say("why-rule", &[("rule", rule)]),
-    });
-    lines.extend(certainty(wording, round, result));
-    let by_real = conclusion.best_by_real_ratings;
-    let by_real = by_real.and_then(|column| standings.iter().find(|s| s.column == column));
-    if let Some(best) = by_real {
-        lines.push(wording.say(
-            "why-real-ratings",
-            &[("letter", best.letter.as_str().into())],
-        ));
-    }
+    let made = made(standings);
+    let mut lines = vec![wording.say("why-title", &[("round", round.key.number.into())])];
+    lines.extend(choice(wording, round, result, standings));
     lines.push(wording.say(
         "why-models",
         &[
@@ -83,7 +57,47 @@ fn introduction(
 
 const MODEL: usize = 150;
 
-fn heading(wording: &Wording, standing: &Standing<'_>) -> String {
+/// How many there were, by what they are ranked, and how sure that is.
+pub fn choice(
+    wording: &Wording,
+    round: &Round,
+    result: &RoundResult,
+    standings: &[Standing<'_>],
+) -> Vec<String> {
+    let mut lines = vec![wording.say(
+        "why-drafts",
+        &[
+            ("drafts", round.candidates.len().into()),
+            ("posted", result.candidates.len().into()),
+        ],
+    )];
+    let rule = welfare_function(wording, round.terms.welfare).into();
+    lines.push(match round.ranks_by_real_ratings(&result.candidates) {
+        true => wording.say("why-rule-real-ratings-only", &[("rule", rule)]),
+        false => wording.say("why-rule", &[("rule", rule)]),
+    });
+    lines.extend(certainty(wording, round, result));
+    let by_real = result.conclusion.best_by_real_ratings;
+    let by_real = by_real.and_then(|column| standings.iter().find(|s| s.column == column));
+    if let Some(best) = by_real {
+        lines.push(wording.say(
+            "why-real-ratings",
+            &[("letter", best.letter.as_str().into())],
+        ));
+    }
+    lines
+}
+
+/// The models that were at work. In an experiment the candidate that the base model wrote says itself
+/// that it did.
+pub fn made<'a>(standings: &[Standing<'a>]) -> &'a Provenance {
+    let mut provenances = standings.iter().map(|s| &s.candidate.provenance);
+    let made = provenances.find(|made| made.arm != Some(Arm::ZeroShot));
+    made.unwrap_or(&standings[0].candidate.provenance)
+}
+
+/// "A · chosen".
+pub fn heading(wording: &Wording, standing: &Standing<'_>) -> String {
     let letter = standing.letter.as_str();
     if letter == "A" {
         wording.say("why-chosen", &[("letter", letter.into())])
@@ -99,11 +113,7 @@ fn about(
     worth: Option<&Vec<Worth>>,
 ) -> String {
     let mut lines = vec![neutral::line(&standing.candidate.text, STATEMENT)];
-    lines.extend(standing.candidate.provenance.arm.map(|arm| match arm {
-        Arm::Accord => wording.say("why-arm-accord", &[]),
-        Arm::Sft => wording.say("why-arm-sft", &[]),
-        Arm::ZeroShot => wording.say("why-arm-zero-shot", &[]),
-    }));
+    lines.extend(arm(wording, standing));
     if let Some(worth) = worth.and_then(|worth| worth.iter().find(|w| w.column == standing.column))
     {
         lines.push(wording.say(
@@ -126,8 +136,17 @@ fn about(
 
 const STATEMENT: usize = 400;
 
+/// How a candidate of an experiment came about.
+pub fn arm(wording: &Wording, standing: &Standing<'_>) -> Option<String> {
+    Some(match standing.candidate.provenance.arm? {
+        Arm::Accord => wording.say("why-arm-accord", &[]),
+        Arm::Sft => wording.say("why-arm-sft", &[]),
+        Arm::ZeroShot => wording.say("why-arm-zero-shot", &[]),
+    })
+}
+
 /// The mean of the real ratings, and of the predictions for those same people.
-fn ratings(wording: &Wording, round: &Round, standing: &Standing<'_>) -> String {
+pub fn ratings(wording: &Wording, round: &Round, standing: &Standing<'_>) -> String {
     let pairs: Vec<(f64, Option<f64>)> = round
         .opinions
         .keys()
@@ -176,16 +195,16 @@ fn ratings(wording: &Wording, round: &Round, standing: &Standing<'_>) -> String 
 }
 
 /// What a candidate is worth to the group under each welfare function.
-struct Worth {
-    column: usize,
-    utilitarian: f64,
-    nash: f64,
-    rawlsian: f64,
-    schulze: f64,
+pub struct Worth {
+    pub column: usize,
+    pub utilitarian: f64,
+    pub nash: f64,
+    pub rawlsian: f64,
+    pub schulze: f64,
 }
 
 /// `None` when nobody is left who took part.
-fn worth(round: &Round, candidates: &[CandidateKey]) -> Option<Vec<Worth>> {
+pub fn worth(round: &Round, candidates: &[CandidateKey]) -> Option<Vec<Worth>> {
     let rows = round.table(candidates).into_iter();
     let rows = rows.map(|row| row.iter().map(|agreement| agreement.rating()).collect());
     let matrix = RatingMatrix::new(rows.collect()).ok()?;
