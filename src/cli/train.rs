@@ -186,7 +186,7 @@ fn check_out(out: &Path) -> Result<()> {
 fn only_one_in(out: &Path) -> Result<File> {
     let lock = || {
         fs::create_dir_all(out)?;
-        let lock = File::create(out.join(".lock"))?;
+        let lock = File::create(out.join(LOCK))?;
         if let Err(TryLockError::WouldBlock) = lock.try_lock() {
             note("another training is at work in this folder: waiting until it has ended");
             lock.lock()?;
@@ -510,6 +510,8 @@ impl Run {
             }
         }
         Checkpoint::remove(&self.args.out)?;
+        // A training that waits for it finds that there is a version.
+        fs::remove_file(self.args.out.join(LOCK)).with_context(|| format!("cannot tidy {out}"))?;
         if !std::io::stdout().is_terminal() {
             return say(
                 json!({ "event": "finished", "version": self.args.out, "metrics": card.metrics, "gate": card.gate, "progress": 1.0 }),
@@ -528,5 +530,8 @@ impl Run {
 fn note(what: impl Display) {
     eprintln!("{what}");
 }
+
+/// Locked in the folder of a version while it is trained.
+const LOCK: &str = ".lock";
 
 const SHIPPED: &str = "shipped";
